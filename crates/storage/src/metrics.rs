@@ -1,0 +1,143 @@
+//! Metrics: appending samples and reading series.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use model::{Exemplar, FloatHistogram, Labels, Matcher, Metadata, TimestampMs, Value};
+
+use crate::StoreError;
+
+/// A store's own name for a series, valid until the process ends. Lets a scraper skip the label lookup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SeriesRef(pub u64);
+
+/// The metrics store as others see it.
+pub trait MetricsStore: Send + Sync {
+    /// Begins a batch. Nothing of it is visible or durable before [`Appender::commit`].
+    fn appender(&self) -> Box<dyn Appender + '_>;
+
+    /// A consistent view of everything committed with a timestamp in `mint..=maxt`.
+    fn querier(&self, mint: TimestampMs, maxt: TimestampMs) -> Result<Arc<dyn Querier>, StoreError>;
+
+    /// Marks samples of the matching series in `mint..=maxt` as deleted.
+    fn delete_series(
+        &self,
+        matchers: &[Matcher],
+        mint: TimestampMs,
+        maxt: TimestampMs,
+    ) -> Result<(), StoreError>;
+
+    /// Exemplars of the matching series, grouped by series, oldest first.
+    fn exemplars(
+        &self,
+        matchers: &[Vec<Matcher>],
+        mint: TimestampMs,
+        maxt: TimestampMs,
+    ) -> Result<Vec<(Labels, Vec<Exemplar>)>, StoreError>;
+
+    /// Figures for the TSDB status page.
+    fn statistics(&self, limit: usize) -> HeadStatistics;
+
+    /// The oldest and newest stored timestamp; `None` when nothing is stored.
+    fn time_range(&self) -> Option<(TimestampMs, TimestampMs)>;
+}
+
+/// One atomic batch of samples.
+pub trait Appender {
+    /// Adds one sample. `series` is what an earlier call returned for the same labels, or `None`.
+    /// An error concerns this sample only; the batch stays usable.
+    fn append(
+        &mut self,
+        series: Option<SeriesRef>,
+        labels: &Labels,
+        t: TimestampMs,
+        value: Value,
+    ) -> Result<SeriesRef, StoreError>;
+
+    /// Adds an exemplar to a series of this batch or an earlier one.
+    fn append_exemplar(&mut self, series: SeriesRef, exemplar: Exemplar) -> Result<(), StoreError>;
+
+    /// Makes the whole batch visible. When this returns, the batch survives the death of the process.
+    fn commit(self: Box<Self>) -> Result<(), StoreError>;
+}
+
+/// One series of a selection, before its samples are read.
+#[derive(Debug, Clone)]
+pub struct SeriesHandle {
+    pub labels: Labels,
+    /// The querier's own token, only meaningful to the querier that gave it.
+    pub token: u64,
+}
+
+/// Reads from one consistent view.
+pub trait Querier: Send + Sync {
+    /// The series that match all of `matchers`, ordered by labels, no samples read yet.
+    fn select(&self, matchers: &[Matcher]) -> Result<Vec<SeriesHandle>, StoreError>;
+
+    /// Replaces `out` by the series' samples in `mint..=maxt`, which lies within the querier's range.
+    /// Staleness markers are included.
+    fn read(
+        &self,
+        series: &SeriesHandle,
+        mint: TimestampMs,
+        maxt: TimestampMs,
+        out: &mut SampleColumns,
+    ) -> Result<(), StoreError>;
+
+    /// Label names of the matching series, sorted. No matchers: all series.
+    fn label_names(&self, matchers: &[Matcher]) -> Result<Vec<String>, StoreError>;
+
+    /// Values of `name` in the matching series, sorted. No matchers: all series.
+    fn label_values(&self, name: &str, matchers: &[Matcher]) -> Result<Vec<String>, StoreError>;
+}
+
+/// The samples of one series by column. Both halves are ascending in time and share no timestamp.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SampleColumns {
+    pub float_times: Vec<TimestampMs>,
+    pub floats: Vec<f64>,
+    pub histograms: Vec<(TimestampMs, Arc<FloatHistogram>)>,
+}
+
+impl SampleColumns {
+    pub fn clear(&mut self) {
+        self.float_times.clear();
+        self.floats.clear();
+        self.histograms.clear();
+    }
+
+    pub fn push(&mut self, t: TimestampMs, value: Value) {
+        match value {
+            Value::Float(v) => {
+                self.float_times.push(t);
+                self.floats.push(v);
+            }
+            Value::Histogram(h) => self.histograms.push((t, h)),
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.floats.len() + self.histograms.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// What the TSDB status page shows. Each list is descending by count, `limit` entries long.
+#[derive(Debug, Clone, Default)]
+pub struct HeadStatistics {
+    pub series: u64,
+    pub chunks: u64,
+    pub label_pairs: u64,
+    pub min_time: TimestampMs,
+    pub max_time: TimestampMs,
+    pub series_by_metric_name: Vec<(String, u64)>,
+    pub values_by_label_name: Vec<(String, u64)>,
+    pub bytes_by_label_name: Vec<(String, u64)>,
+    pub series_by_label_pair: Vec<(String, u64)>,
+}
+
+/// Metric metadata as scraped, by metric family name.
+pub type MetadataByName = BTreeMap<String, Vec<Metadata>>;
