@@ -1,0 +1,59 @@
+//! One configuration error: file, position, message.
+
+use std::fmt;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError {
+    file: String,
+    /// One-based line and column, when the parser knows them.
+    position: Option<(u64, u64)>,
+    message: String,
+}
+
+impl ConfigError {
+    pub fn new(file: &str, message: impl Into<String>) -> ConfigError {
+        ConfigError { file: file.to_owned(), position: None, message: message.into() }
+    }
+
+    pub(crate) fn open(file: &str, error: &std::io::Error) -> ConfigError {
+        ConfigError::new(file, format!("cannot read the file: {error}"))
+    }
+
+    pub(crate) fn from_yaml(file: &str, error: &serde_saphyr::Error) -> ConfigError {
+        let bare = error.without_snippet();
+        let position = error.location().map(|l| (l.line(), l.column())).filter(|(line, _)| *line > 0);
+        // The library repeats the position at the end of its first line; ours stands in front.
+        let message = bare.to_string();
+        let message = message.lines().next().unwrap_or("").to_owned();
+        let message = match message.find(" at line ") {
+            Some(at) => message[..at].to_owned(),
+            None => message,
+        };
+        ConfigError { file: file.to_owned(), position, message }
+    }
+
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    pub fn line(&self) -> Option<u64> {
+        self.position.map(|(line, _)| line)
+    }
+
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+/// `prometheus.yml:12:3: unknown field …`
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)?;
+        if let Some((line, column)) = self.position {
+            write!(f, ":{line}:{column}")?;
+        }
+        write!(f, ": {}", self.message)
+    }
+}
+
+impl std::error::Error for ConfigError {}

@@ -1,0 +1,62 @@
+//! Request counters and the last line of defence against panics.
+
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request};
+use axum::http::StatusCode;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use expfmt::{CounterVec, HistogramVec, Registry};
+use futures_util::FutureExt;
+
+/// Latency bounds of Prometheus' own handlers, in seconds.
+const BOUNDS: &[f64] = &[0.1, 0.2, 0.4, 1.0, 3.0, 8.0, 20.0, 60.0, 120.0];
+
+/// Counts requests by handler and status and times them. Metric names are the original's.
+#[derive(Clone)]
+pub struct Instrument {
+    requests: CounterVec,
+    durations: HistogramVec,
+}
+
+impl Instrument {
+    /// `requests` and `durations` are the full metric names, such as `prometheus_http_requests_total`.
+    pub fn new(registry: &Registry, requests: &str, durations: &str) -> Instrument {
+        Instrument {
+            requests: registry.counter_vec(requests, "Counter of HTTP requests.", &["handler", "code"]),
+            durations: registry.histogram_vec(
+                durations,
+                "Histogram of latencies for HTTP requests.",
+                &["handler"],
+                BOUNDS,
+            ),
+        }
+    }
+
+    /// For `router.layer(axum::middleware::from_fn_with_state(instrument, Instrument::observe))`.
+    pub async fn observe(
+        axum::extract::State(this): axum::extract::State<Instrument>,
+        request: Request,
+        next: Next,
+    ) -> Response {
+        let started = Instant::now();
+        let handler = request.extensions().get::<MatchedPath>().map_or("/*", MatchedPath::as_str).to_owned();
+        let response = next.run(request).await;
+        this.requests.with(&[&handler, response.status().as_str()]).inc();
+        this.durations.with(&[&handler]).observe(started.elapsed().as_secs_f64());
+        response
+    }
+}
+
+/// Turns a panic in a handler into a 500 and a log line, and the service lives on.
+pub async fn catch_panic(request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
+    match std::panic::AssertUnwindSafe(next.run(request)).catch_unwind().await {
+        Ok(response) => response,
+        Err(_) => {
+            tracing::error!(path, "a request handler panicked; please report this with the log lines above");
+            (StatusCode::INTERNAL_SERVER_ERROR, "internal error: the request handler failed\n")
+                .into_response()
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! What all front doors share: the service contract, listening and serving, self-metrics, bounded pools,
+//! supervision, compression, and the embedded web app.
+//!
+//! A `serve-*` crate does this, in this order:
+//! 1. [`Door::bind`] its port, before anything heavy, so that a taken port is known at once;
+//! 2. load its configuration and start its engines;
+//! 3. build an axum [`Router`](axum::Router) over its handlers;
+//! 4. [`Door::serve`] the router and return the [`Running`] service.
+
+pub mod assets;
+mod compress;
+mod door;
+mod instrument;
+pub mod metrics;
+mod pool;
+mod service;
+mod supervise;
+
+pub use door::{Door, GRACE};
+pub use instrument::{Instrument, catch_panic};
+pub use pool::{Pool, PoolError};
+pub use service::{Host, Reload, Running, StartError};
+pub use supervise::supervise;
+pub use tokio_util::sync::CancellationToken;
