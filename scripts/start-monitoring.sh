@@ -50,6 +50,7 @@ Usage: scripts/start-monitoring.sh [command]
   health               probe all ten services; fails if one is down
   logs [-f] [service]  the last log lines, of one service if named; -f follows them
   build                build the web app and the program
+  build-program        build only the program, around the web app as it is
   help                 this text
 
 Environment:
@@ -105,12 +106,13 @@ need_rust() {
 }
 
 need_node() {
-  local major
+  local version major minor
   need_tool node "the web app" "sudo apt-get install -y nodejs npm"
   need_tool npm "the web app" "sudo apt-get install -y npm"
-  major=$(node --version | sed 's/^v\([0-9]*\).*/\1/')
-  if [[ $major -lt 20 ]]; then
-    fail "Node.js $major is too old for the web app, 20 or newer is needed. Install one with: sudo npm install -g n && sudo n lts"
+  version=$(node --version)
+  IFS=. read -r major minor _ <<<"${version#v}"
+  if [[ $major -lt 20 || ($major -eq 20 && $minor -lt 19) ]]; then
+    fail "Node.js $version is too old for the web app, 20.19 or newer is needed. Install one with: sudo npm install -g n && sudo n lts"
   fi
 }
 
@@ -384,6 +386,7 @@ case $command in
   health) health ;;
   logs) logs "$@" ;;
   build) build force ;;
+  build-program) build_binary force ;;
   help | -h | --help) usage ;;
   *)
     usage >&2
