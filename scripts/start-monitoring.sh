@@ -356,6 +356,7 @@ logs() {
   [[ -e $log_file ]] || fail "there is no log yet: $log_file"
   if [[ -n $service ]]; then
     for line in "${services[@]}"; do known+=" ${line%% *}"; done
+    known+=" monitor" # the program around the services
     [[ " $known " == *" $service "* ]] || fail "unknown service $service; there are:$known"
   fi
   # Both of our log formats: service=loki and "service":"loki".
