@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use model::{Labels, MetricType, float};
+use model::{MetricType, float};
 
-use crate::family::{Family, Metric, MetricValue};
+use crate::family::{Family, LabelSet, Metric, MetricValue};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
@@ -55,7 +55,7 @@ impl Format {
 }
 
 /// Appends all families to `out`, in the order given; OpenMetrics ends with `# EOF`.
-pub fn encode(families: &[Family], format: Format, out: &mut String) {
+pub fn encode<L: LabelSet>(families: &[Family<L>], format: Format, out: &mut String) {
     for family in families.iter().filter(|f| !f.metrics.is_empty()) {
         Encoder { family, format, out }.family();
     }
@@ -64,13 +64,13 @@ pub fn encode(families: &[Family], format: Format, out: &mut String) {
     }
 }
 
-struct Encoder<'a> {
-    family: &'a Family,
+struct Encoder<'a, L> {
+    family: &'a Family<L>,
     format: Format,
     out: &'a mut String,
 }
 
-impl Encoder<'_> {
+impl<L: LabelSet> Encoder<'_, L> {
     fn family(&mut self) {
         let family = self.family;
         // OpenMetrics names a counter family without the suffix its samples carry.
@@ -99,7 +99,7 @@ impl Encoder<'_> {
         }
     }
 
-    fn metric(&mut self, base: &str, metric: &Metric) {
+    fn metric(&mut self, base: &str, metric: &Metric<L>) {
         match &metric.value {
             MetricValue::Number(v) => {
                 let suffix = match (self.family.kind, self.format) {
@@ -142,12 +142,12 @@ impl Encoder<'_> {
         if whole { text + ".0" } else { text }
     }
 
-    fn sample(&mut self, base: &str, suffix: &str, metric: &Metric, extra: Option<(&str, &str)>, v: f64) {
+    fn sample(&mut self, base: &str, suffix: &str, metric: &Metric<L>, extra: Option<(&str, &str)>, v: f64) {
         self.line(base, suffix, metric, extra, v);
         self.out.push('\n');
     }
 
-    fn line(&mut self, base: &str, suffix: &str, metric: &Metric, extra: Option<(&str, &str)>, v: f64) {
+    fn line(&mut self, base: &str, suffix: &str, metric: &Metric<L>, extra: Option<(&str, &str)>, v: f64) {
         self.out.push_str(base);
         self.out.push_str(suffix);
         write_labels(self.out, &metric.labels, extra);
@@ -179,18 +179,19 @@ impl Encoder<'_> {
     }
 }
 
-fn write_labels(out: &mut String, labels: &Labels, extra: Option<(&str, &str)>) {
-    if labels.is_empty() && extra.is_none() {
-        return;
-    }
-    for (i, (name, value)) in labels.iter().chain(extra).enumerate() {
-        out.push(if i == 0 { '{' } else { ',' });
+fn write_labels(out: &mut String, labels: &impl LabelSet, extra: Option<(&str, &str)>) {
+    let mut any = false;
+    for (name, value) in labels.pairs().chain(extra) {
+        out.push(if any { ',' } else { '{' });
+        any = true;
         out.push_str(name);
         out.push_str("=\"");
         escape(out, value, true);
         out.push('"');
     }
-    out.push('}');
+    if any {
+        out.push('}');
+    }
 }
 
 /// Escapes `\` and newline, and `"` where text stands in quotes.
@@ -209,6 +210,7 @@ fn escape(out: &mut String, text: &str, quotes: bool) {
 mod tests {
     use super::*;
     use crate::family::{Bucket, Quantile};
+    use model::Labels;
 
     fn families() -> Vec<Family> {
         let mut latency = Family::new("latency_seconds", "How\nlong.", MetricType::Histogram);

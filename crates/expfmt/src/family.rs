@@ -2,20 +2,41 @@
 
 use model::{Exemplar, Labels, MetricType, TimestampMs};
 
+/// Label pairs in the order they are shown, empty values included. What a push gateway or a textfile
+/// collector passes on must keep `instance=""`, which [`Labels`] by its nature cannot hold.
+pub type LabelPairs = Vec<(String, String)>;
+
+/// What a family's metrics may carry as labels.
+pub trait LabelSet {
+    fn pairs(&self) -> impl Iterator<Item = (&str, &str)>;
+}
+
+impl LabelSet for Labels {
+    fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.iter()
+    }
+}
+
+impl LabelSet for LabelPairs {
+    fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
 #[derive(Debug, Clone, PartialEq)]
-pub struct Family {
+pub struct Family<L = Labels> {
     /// The family's name; a counter's `_total` suffix is part of it, as in the text format.
     pub name: String,
     pub help: String,
     pub unit: String,
     pub kind: MetricType,
-    pub metrics: Vec<Metric>,
+    pub metrics: Vec<Metric<L>>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub struct Metric {
+pub struct Metric<L = Labels> {
     /// Without the metric name.
-    pub labels: Labels,
+    pub labels: L,
     pub value: MetricValue,
     pub timestamp: Option<TimestampMs>,
 }

@@ -2,12 +2,19 @@
 //! text formats in both directions.
 //!
 //! `family` holds the data model, `registry` the live counters, `encode` writes text 0.0.4 and
-//! OpenMetrics 1.0.
+//! OpenMetrics 1.0. Three readers, for three needs: `parse` streams samples as a scrape wants them and
+//! is as lenient as Prometheus; `read_families` collects text 0.0.4 into families, as a push gateway or a
+//! textfile collector wants it; `strict` checks a document against every rule of OpenMetrics.
 
 pub mod encode;
 pub mod family;
+pub mod parse;
+pub mod read_families;
 pub mod registry;
+pub mod strict;
 
 pub use encode::{Format, encode};
-pub use family::{Bucket, Family, Metric, MetricValue, Quantile};
+pub use family::{Bucket, Family, LabelPairs, LabelSet, Metric, MetricValue, Quantile};
+pub use parse::{Dialect, Event, ParseError, Parser};
+pub use read_families::{TextError, read_families};
 pub use registry::{Counter, CounterVec, Gauge, GaugeVec, Histogram, HistogramVec, Registry};
