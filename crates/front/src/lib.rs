@@ -12,12 +12,14 @@ mod compress;
 mod door;
 mod instrument;
 pub mod metrics;
+pub mod params;
 mod pool;
 mod service;
 mod supervise;
 
 pub use door::{Door, GRACE};
 pub use instrument::{Instrument, catch_panic};
+pub use params::Params;
 pub use pool::{Pool, PoolError};
 pub use service::{Host, Reload, Running, StartError};
 pub use supervise::supervise;

@@ -1,0 +1,74 @@
+//! The default configuration: the repository's own files, also built into the binary.
+//!
+//! A checkout (or any directory with `prometheus/prometheus.yml`) is used as it is. Started elsewhere, the
+//! built-in copies are written to `<data>/config` once, where a person can read and edit them.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Path below the configuration directory, and content.
+const FILES: &[(&str, &str)] = &[
+    ("prometheus/prometheus.yml", include_str!("../../../prometheus/prometheus.yml")),
+    ("prometheus/alerts/cloudos_alerts.yml", include_str!("../../../prometheus/alerts/cloudos_alerts.yml")),
+    ("prometheus/alerts/self_monitoring.yml", include_str!("../../../prometheus/alerts/self_monitoring.yml")),
+    ("alertmanager/alertmanager.yml", include_str!("../../../alertmanager/alertmanager.yml")),
+    ("loki/loki-config.yml", include_str!("../../../loki/loki-config.yml")),
+    ("promtail/promtail-config.yml", include_str!("../../../promtail/promtail-config.yml")),
+    ("jaeger/jaeger.yml", include_str!("../../../jaeger/jaeger.yml")),
+    (
+        "grafana/provisioning/datasources/datasources.yml",
+        include_str!("../../../grafana/provisioning/datasources/datasources.yml"),
+    ),
+    (
+        "grafana/provisioning/dashboards/dashboards.yml",
+        include_str!("../../../grafana/provisioning/dashboards/dashboards.yml"),
+    ),
+    (
+        "grafana/dashboards/system-overview.json",
+        include_str!("../../../grafana/dashboards/system-overview.json"),
+    ),
+    (
+        "grafana/dashboards/container-metrics.json",
+        include_str!("../../../grafana/dashboards/container-metrics.json"),
+    ),
+    ("grafana/dashboards/ai-engine.json", include_str!("../../../grafana/dashboards/ai-engine.json")),
+    (
+        "grafana/dashboards/security-monitoring.json",
+        include_str!("../../../grafana/dashboards/security-monitoring.json"),
+    ),
+    (
+        "grafana/dashboards/cluster-health.json",
+        include_str!("../../../grafana/dashboards/cluster-health.json"),
+    ),
+];
+
+/// The directory whose presence of this file makes it a configuration directory.
+const MARK: &str = "prometheus/prometheus.yml";
+
+/// Finds the configuration directory: the given one, else the working directory when it holds one, else
+/// the built-in copies below `data`.
+pub fn locate(given: Option<&Path>, data: &Path) -> io::Result<PathBuf> {
+    if let Some(dir) = given {
+        if !dir.join(MARK).is_file() {
+            let message = format!("{} has no {MARK}: is it a configuration directory?", dir.display());
+            return Err(io::Error::new(io::ErrorKind::NotFound, message));
+        }
+        return Ok(dir.to_owned());
+    }
+    let here = std::env::current_dir()?;
+    if here.join(MARK).is_file() {
+        return Ok(here);
+    }
+    let dir = data.join("config");
+    for (path, content) in FILES {
+        let path = dir.join(path);
+        // A file that exists may have been edited: it stays.
+        if !path.exists() {
+            if let Some(parent) = path.parent() {
+                std::fs::create_dir_all(parent)?;
+            }
+            std::fs::write(&path, content)?;
+        }
+    }
+    Ok(dir)
+}

@@ -1,0 +1,190 @@
+//! Log lines of the whole process: logfmt on standard error, one service per line.
+//!
+//! ```text
+//! time=2026-01-02T03:04:05.678Z level=INFO service=prometheus msg="listening" address=127.0.0.1:9090
+//! ```
+//!
+//! The service is the `service` field of the event, or else the one whose crate the event comes from.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
+
+/// Sets up logging from a level name; unknown names are an error that lists the known ones.
+pub fn init(level: &str) -> Result<(), String> {
+    let level = parse_level(level)?;
+    let subscriber = tracing_subscriber::registry().with(Logfmt { level });
+    tracing::subscriber::set_global_default(subscriber).map_err(|e| e.to_string())
+}
+
+/// Level names as the spec and the originals write them, in any case.
+pub fn parse_level(name: &str) -> Result<Level, String> {
+    match name.to_ascii_lowercase().as_str() {
+        "error" => Ok(Level::ERROR),
+        "warn" | "warning" => Ok(Level::WARN),
+        "" | "info" => Ok(Level::INFO),
+        "debug" => Ok(Level::DEBUG),
+        "trace" => Ok(Level::TRACE),
+        other => Err(format!("unknown log level {other:?}: use ERROR, WARN, INFO, DEBUG or TRACE")),
+    }
+}
+
+struct Logfmt {
+    level: Level,
+}
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Logfmt {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>, _: Context<'_, S>) -> bool {
+        // Libraries may warn; their chatter below that is nobody's concern here.
+        let limit = if is_ours(metadata.target()) { self.level } else { self.level.min(Level::WARN) };
+        *metadata.level() <= limit
+    }
+
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        let service = match fields.service.as_str() {
+            "" => service_of(event.metadata().target()),
+            given => given,
+        };
+        let now = model_time(std::time::SystemTime::now());
+        let line = format!(
+            "time={now} level={} service={service} msg={}{}\n",
+            event.metadata().level(),
+            quote(&fields.message),
+            fields.rest
+        );
+        // One write per line keeps lines whole; a closed standard error must not stop the process.
+        let _ = std::io::stderr().lock().write_all(line.as_bytes());
+    }
+}
+
+#[derive(Default)]
+struct Fields {
+    message: String,
+    service: String,
+    rest: String,
+}
+
+impl Fields {
+    fn put(&mut self, name: &str, value: String) {
+        match name {
+            "message" => self.message = value,
+            "service" => self.service = value,
+            name => {
+                let _ = write!(self.rest, " {name}={}", quote(&value));
+            }
+        }
+    }
+}
+
+impl Visit for Fields {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.put(field.name(), value.to_owned());
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        self.put(field.name(), format!("{value:?}"));
+    }
+}
+
+/// Quotes what logfmt cannot carry bare.
+fn quote(text: &str) -> String {
+    let bare = !text.is_empty()
+        && text.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'=' && b != b'\\');
+    if bare {
+        return text.to_owned();
+    }
+    let mut out = String::with_capacity(text.len() + 2);
+    // Writing to a string does not fail.
+    let _ = model::labels::write_quoted(&mut out, text);
+    out
+}
+
+fn is_ours(target: &str) -> bool {
+    CRATES.iter().any(|(name, _)| *name == crate_of(target))
+}
+
+fn crate_of(target: &str) -> &str {
+    target.split("::").next().unwrap_or(target)
+}
+
+/// Which service a crate works for.
+fn service_of(target: &str) -> &'static str {
+    let name = crate_of(target);
+    CRATES.iter().find(|(n, _)| *n == name).map_or("monitor", |(_, service)| service)
+}
+
+const CRATES: &[(&str, &str)] = &[
+    ("alerting", "alertmanager"),
+    ("cloudos_monitor", "monitor"),
+    ("collect_cloudos", "cloudos-exporter"),
+    ("collect_container", "cadvisor"),
+    ("collect_node", "node-exporter"),
+    ("config", "monitor"),
+    ("discovery", "prometheus"),
+    ("eval", "prometheus"),
+    ("front", "monitor"),
+    ("kernel", "monitor"),
+    ("logql", "loki"),
+    ("notify", "alertmanager"),
+    ("promql", "prometheus"),
+    ("rules", "prometheus"),
+    ("scrape", "prometheus"),
+    ("serve_alertmanager", "alertmanager"),
+    ("serve_exporters", "monitor"),
+    ("serve_grafana", "grafana"),
+    ("serve_jaeger", "jaeger"),
+    ("serve_loki", "loki"),
+    ("serve_prometheus", "prometheus"),
+    ("serve_promtail", "promtail"),
+    ("serve_pushgateway", "pushgateway"),
+    ("store_logs", "loki"),
+    ("store_metrics", "prometheus"),
+    ("store_traces", "jaeger"),
+    ("tail", "promtail"),
+];
+
+/// RFC 3339 in UTC with milliseconds.
+fn model_time(now: std::time::SystemTime) -> String {
+    let since = now.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let (days, seconds) = ((since.as_secs() / 86_400) as i64, since.as_secs() % 86_400);
+    // Civil date from days since the epoch (Howard Hinnant's algorithm, era of 400 years).
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let day_of_era = shifted.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", since.subsec_millis())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::*;
+
+    #[test]
+    fn times_are_civil() {
+        let at = |ms| model_time(UNIX_EPOCH + Duration::from_millis(ms));
+        assert_eq!(at(0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(at(951_782_400_001), "2000-02-29T00:00:00.001Z");
+        assert_eq!(at(1_767_322_799_999), "2026-01-02T02:59:59.999Z");
+    }
+
+    #[test]
+    fn values_are_quoted_when_needed() {
+        assert_eq!(quote("plain"), "plain");
+        assert_eq!(quote(""), "\"\"");
+        assert_eq!(quote("a b\n\"c\""), r#""a b\n\"c\"""#);
+    }
+}

@@ -1,0 +1,127 @@
+//! The binary: which service(s) to run, with which flags, wired to which parts. Nothing else lives here.
+
+mod defaults;
+mod logging;
+mod services;
+mod signals;
+mod up;
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Reported by `--version`, build-info metrics and the status pages.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+const USAGE: &str = "\
+cloudos-monitor: the whole monitoring stack in one program.
+
+usage:
+  cloudos-monitor [up] [<flags>]         all ten services (default)
+  cloudos-monitor <service> [<flags>]    one service, with the original's flags
+  cloudos-monitor help [<service>]       this text, or a service's flags
+  cloudos-monitor version
+
+A symbolic link with a service's name runs that service: ln -s cloudos-monitor prometheus
+
+services:
+";
+
+fn main() -> ExitCode {
+    let mut args: Vec<String> = std::env::args().collect();
+    let program = if args.is_empty() { String::new() } else { args.remove(0) };
+    let called_as = program.rsplit('/').next().unwrap_or("").to_owned();
+    let command = if services::find(&called_as).is_some() {
+        called_as
+    } else if args.first().is_some_and(|a| !a.starts_with('-')) {
+        args.remove(0)
+    } else {
+        "up".to_owned()
+    };
+    match run(&command, &args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("cloudos-monitor: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: &str, args: &[String]) -> Result<(), String> {
+    match (command, args.first().map(String::as_str)) {
+        ("help", None) => {
+            print!("{}", usage());
+            Ok(())
+        }
+        ("help", Some("up")) => {
+            print!("{}", flags::help("cloudos-monitor up", up::FLAGS));
+            Ok(())
+        }
+        ("help", Some(name)) => {
+            let service = services::find(name).ok_or_else(|| unknown(name))?;
+            print!("{}", flags::help(service.name, service.flags));
+            Ok(())
+        }
+        ("version", _) => {
+            println!("cloudos-monitor {VERSION}");
+            Ok(())
+        }
+        ("up", _) => match parse("cloudos-monitor up", up::FLAGS, args)? {
+            Some(flags) => block_on(up::run(flags)),
+            None => Ok(()),
+        },
+        (name, _) => {
+            let service = services::find(name).ok_or_else(|| unknown(name))?;
+            match parse(service.name, service.flags, args)? {
+                Some(flags) => block_on(up::run_one(service, flags)),
+                None => Ok(()),
+            }
+        }
+    }
+}
+
+/// Parses flags; `None` when help or version was asked for and printed.
+fn parse(program: &str, table: &[flags::Flag], args: &[String]) -> Result<Option<flags::Flags>, String> {
+    match flags::Flags::parse(program, table, args) {
+        Ok(flags) => Ok(Some(flags)),
+        Err(flags::FlagError::Help(text)) => {
+            print!("{text}");
+            Ok(None)
+        }
+        Err(flags::FlagError::Version) => {
+            println!("{program}, version {VERSION} (cloudos-monitor)");
+            Ok(None)
+        }
+        Err(flags::FlagError::Bad(message)) => Err(format!("error: {message}")),
+    }
+}
+
+fn block_on(work: impl Future<Output = Result<(), String>>) -> Result<(), String> {
+    logging::init(&std::env::var("CLOUDOS_LOG_LEVEL").unwrap_or_default())?;
+    // Two worker threads drive sockets and timers; blocking work has threads of its own, which end when idle.
+    let workers = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers)
+        .max_blocking_threads(64)
+        .thread_name("monitor")
+        .enable_all()
+        .build()
+        .map_err(|e| format!("cannot start the runtime: {e}"))?;
+    let result = runtime.block_on(work);
+    // Blocking work that ignores its cancellation must not hold the exit up.
+    runtime.shutdown_timeout(std::time::Duration::from_millis(200));
+    result
+}
+
+fn usage() -> String {
+    let mut out = USAGE.to_owned();
+    for service in services::ALL {
+        out.push_str(&format!("  {:18} {:>5}  {}\n", service.name, service.port, service.about));
+    }
+    out
+}
+
+fn unknown(name: &str) -> String {
+    format!("there is no service or command {name:?}; `cloudos-monitor help` lists them")
+}

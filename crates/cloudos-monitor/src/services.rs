@@ -1,0 +1,88 @@
+//! The ten services: names, ports, flag tables, and how each is wired and started.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use flags::{Flag, Flags};
+use front::{CancellationToken, Host, Running, StartError};
+
+/// One row of the service table.
+pub struct Service {
+    pub name: &'static str,
+    /// Other names it answers to, as a command or a symbolic link.
+    pub aliases: &'static [&'static str],
+    pub port: u16,
+    pub about: &'static str,
+    pub flags: &'static [Flag],
+    /// Flags that `up` (or a start without configuration) sets, given the places of the stack.
+    pub defaults: fn(&mut Flags, &Places),
+    pub start: fn(Flags, Host) -> Starting,
+}
+
+pub type Starting = Pin<Box<dyn Future<Output = Result<Started, StartError>> + Send>>;
+
+/// A running service and what must be closed after it has stopped.
+pub struct Started {
+    pub running: Running,
+    pub close: Vec<Box<dyn FnOnce() + Send>>,
+}
+
+impl From<Running> for Started {
+    fn from(running: Running) -> Started {
+        Started { running, close: Vec::new() }
+    }
+}
+
+/// Where the stack keeps its things.
+pub struct Places {
+    pub config: PathBuf,
+    pub data: PathBuf,
+    /// Host part of the listen addresses.
+    pub listen_host: String,
+    /// Added to every port: lets several stacks live on one machine.
+    pub port_offset: u16,
+}
+
+impl Places {
+    pub fn listen(&self, port: u16) -> String {
+        format!("{}:{}", self.listen_host, port.saturating_add(self.port_offset))
+    }
+
+    pub fn config_file(&self, path: &str) -> String {
+        self.config.join(path).display().to_string()
+    }
+
+    pub fn data_dir(&self, name: &str) -> String {
+        self.data.join(name).display().to_string()
+    }
+}
+
+pub const ALL: &[Service] = &[];
+
+/// Finds a service by name or alias, in any of the usual spellings.
+pub fn find(name: &str) -> Option<&'static Service> {
+    let name = name.replace('_', "-").to_ascii_lowercase();
+    ALL.iter().find(|s| s.name == name || s.aliases.contains(&name.as_str()))
+}
+
+/// What a service sees of the process.
+pub fn host(flags: &Flags, shutdown: &CancellationToken) -> Host {
+    let shown: BTreeMap<String, String> =
+        flags.iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    Host {
+        shutdown: shutdown.clone(),
+        registry: expfmt::Registry::new(),
+        flags: Arc::new(shown),
+        started: std::time::SystemTime::now(),
+        version: crate::VERSION,
+    }
+}
+
+/// Makes a data directory; the error names it.
+pub fn ensure_dir(service: &'static str, path: &Path) -> Result<(), StartError> {
+    std::fs::create_dir_all(path)
+        .map_err(|e| StartError::new(service, format!("cannot create {}: {e}", path.display())))
+}

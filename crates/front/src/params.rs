@@ -1,0 +1,101 @@
+//! Request parameters as Go's `r.Form` sees them: the query string and a form body together.
+
+use axum::extract::{FromRequest, Request};
+use axum::http::{Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+/// Form bodies larger than this are refused, as by Go's `ParseForm`.
+pub const FORM_BYTES_MAX: usize = 10 << 20;
+
+/// Names and values in order; body values come before those of the query string.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Params {
+    pairs: Vec<(String, String)>,
+}
+
+impl Params {
+    /// Parses `a=1&b=2` with percent and plus decoding. Malformed escapes stay as written.
+    pub fn parse(query: &str) -> Params {
+        let mut params = Params::default();
+        params.extend(query);
+        params
+    }
+
+    fn extend(&mut self, query: &str) {
+        for pair in query.split('&').filter(|p| !p.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            self.pairs.push((decode(name), decode(value)));
+        }
+    }
+
+    /// The first value of `name`; `None` when absent or empty, as Go's `FormValue` cannot tell the two.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.pairs.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str()).filter(|v| !v.is_empty())
+    }
+
+    /// All values of `name`, in order.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.pairs.iter().filter(move |(n, _)| n == name).map(|(_, v)| v.as_str())
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.pairs.iter().map(|(n, v)| (n.as_str(), v.as_str()))
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for Params {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, _: &S) -> Result<Params, Response> {
+        let query = request.uri().query().unwrap_or("").to_owned();
+        let is_form = request
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .and_then(|v| v.to_str().ok())
+            .is_some_and(|t| t.starts_with("application/x-www-form-urlencoded"));
+        let mut params = Params::default();
+        if is_form && request.method() != Method::GET {
+            let body = axum::body::to_bytes(request.into_body(), FORM_BYTES_MAX)
+                .await
+                .map_err(|_| (StatusCode::BAD_REQUEST, "error parsing form values\n").into_response())?;
+            params.extend(&String::from_utf8_lossy(&body));
+        }
+        params.extend(&query);
+        Ok(params)
+    }
+}
+
+/// Percent and plus decoding; invalid UTF-8 becomes the replacement character.
+pub fn decode(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut i = 0;
+    while i < bytes.len() {
+        let hex = |at: usize| bytes.get(at).and_then(|b| (*b as char).to_digit(16));
+        match (bytes[i], hex(i + 1), hex(i + 2)) {
+            (b'+', _, _) => out.push(b' '),
+            (b'%', Some(high), Some(low)) => {
+                out.push((high * 16 + low) as u8);
+                i += 2;
+            }
+            (b, _, _) => out.push(b),
+        }
+        i += 1;
+    }
+    match String::from_utf8(out) {
+        Ok(text) => text,
+        Err(e) => String::from_utf8_lossy(e.as_bytes()).into_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decodes_and_keeps_order() {
+        let p = Params::parse("match[]=up%7Ba%3D%22b%22%7D&match%5B%5D=x+y&empty=&bad=%zz&caf%C3%A9=1");
+        assert_eq!(p.all("match[]").collect::<Vec<_>>(), ["up{a=\"b\"}", "x y"]);
+        assert_eq!((p.get("empty"), p.get("bad"), p.get("café")), (None, Some("%zz"), Some("1")));
+    }
+}
