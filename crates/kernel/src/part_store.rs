@@ -1,0 +1,129 @@
+//! Where parts are kept: a local directory today, a bucket later.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use platform::{Disk, DiskFile, ReadAt};
+
+use crate::error::{AtPath, KernelError};
+use crate::part::PartId;
+
+/// Holds immutable parts by id. A part is there completely or not at all.
+pub trait PartStore: std::fmt::Debug + Send + Sync {
+    /// Begins a part that is invisible until [`PartSink::finish`].
+    fn create(&self, id: PartId) -> Result<Box<dyn PartSink>, KernelError>;
+
+    fn open(&self, id: PartId) -> Result<Arc<dyn ReadAt>, KernelError>;
+
+    /// Finished parts, sorted by id, and leftovers of unfinished ones are cleaned up on the way.
+    fn list(&self) -> Result<Vec<PartId>, KernelError>;
+
+    /// Deleting what is not there is no error.
+    fn delete(&self, id: PartId) -> Result<(), KernelError>;
+
+    /// A part's address, for messages.
+    fn locate(&self, id: PartId) -> String;
+}
+
+/// A part being written, front to back. Dropped unfinished, it leaves nothing.
+pub trait PartSink: Send {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), KernelError>;
+
+    /// Makes the part durable and visible.
+    fn finish(self: Box<Self>) -> Result<(), KernelError>;
+}
+
+const SUFFIX: &str = ".part";
+const TEMPORARY_SUFFIX: &str = ".part.tmp";
+
+/// Parts as files of one directory, named by their id in hexadecimal.
+#[derive(Debug, Clone)]
+pub struct LocalParts {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+}
+
+impl LocalParts {
+    pub fn open(disk: Arc<dyn Disk>, dir: PathBuf) -> Result<LocalParts, KernelError> {
+        disk.create_dir_all(&dir).at(&dir)?;
+        Ok(LocalParts { disk, dir })
+    }
+
+    fn path(&self, id: PartId) -> PathBuf {
+        self.dir.join(format!("{:016x}{SUFFIX}", id.0))
+    }
+}
+
+impl PartStore for LocalParts {
+    fn create(&self, id: PartId) -> Result<Box<dyn PartSink>, KernelError> {
+        let temporary = self.dir.join(format!("{:016x}{TEMPORARY_SUFFIX}", id.0));
+        let file = self.disk.create(&temporary).at(&temporary)?;
+        let path = self.path(id);
+        Ok(Box::new(LocalSink { parts: self.clone(), file, temporary, path, finished: false }))
+    }
+
+    fn open(&self, id: PartId) -> Result<Arc<dyn ReadAt>, KernelError> {
+        let path = self.path(id);
+        self.disk.open_read(&path).at(&path)
+    }
+
+    fn list(&self) -> Result<Vec<PartId>, KernelError> {
+        let mut ids = Vec::new();
+        for file in self.disk.list(&self.dir).at(&self.dir)? {
+            if file.name.ends_with(TEMPORARY_SUFFIX) {
+                let path = self.dir.join(&file.name);
+                self.disk.remove(&path).at(&path)?;
+            } else if let Some(hex) = file.name.strip_suffix(SUFFIX)
+                && let Ok(id) = u64::from_str_radix(hex, 16)
+            {
+                ids.push(PartId(id));
+            }
+        }
+        ids.sort();
+        Ok(ids)
+    }
+
+    fn delete(&self, id: PartId) -> Result<(), KernelError> {
+        let path = self.path(id);
+        match self.disk.remove(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            result => result.at(&path),
+        }
+    }
+
+    fn locate(&self, id: PartId) -> String {
+        self.path(id).display().to_string()
+    }
+}
+
+struct LocalSink {
+    parts: LocalParts,
+    file: Arc<dyn DiskFile>,
+    temporary: PathBuf,
+    path: PathBuf,
+    finished: bool,
+}
+
+impl PartSink for LocalSink {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), KernelError> {
+        self.file.append(bytes).at(&self.temporary)
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<(), KernelError> {
+        // The bytes must be down before the name says that they are.
+        self.file.sync().at(&self.temporary)?;
+        self.parts.disk.rename(&self.temporary, &self.path).at(&self.path)?;
+        self.finished = true;
+        self.parts.disk.sync_dir(&self.parts.dir).at(&self.parts.dir)
+    }
+}
+
+impl Drop for LocalSink {
+    fn drop(&mut self) {
+        if !self.finished {
+            // What cannot be removed now is removed at the next start.
+            let _ = self.parts.disk.remove(&self.temporary);
+        }
+    }
+}

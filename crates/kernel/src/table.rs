@@ -1,0 +1,375 @@
+//! A table: one log, one manifest and their parts in one directory, owned by one process.
+//!
+//! ```text
+//! <dir>/LOCK  MANIFEST  wal/<base lsn>.wal  parts/<id>.part
+//! ```
+//!
+//! How a store uses it:
+//!
+//! 1. [`Table::open`], read the parts of [`Table::snapshot`], then [`Table::replay`] the log into memory.
+//! 2. For each batch [`Table::append`], then make it visible in memory.
+//! 3. To flush: stop appends for a moment (a lock around step 2, held for reading there and for writing
+//!    here), take the memory aside and [`Table::wal_end`]; let appends go on; write the memory into parts
+//!    with [`Table::part_writer`]; [`Table::publish`] them with that LSN as the low-water mark.
+//! 4. [`Table::plan_merge`], write one part from several, publish it in place of them.
+//!
+//! Without the moment of step 3 a record could be in the log before the mark and not yet in the memory
+//! that was taken aside: the mark would then give up something that is nowhere else.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use platform::{Disk, DiskLock};
+
+use crate::error::{AtPath, KernelError, KernelErrorKind};
+use crate::manifest::{Manifest, ManifestFile};
+use crate::merge::{self, Candidate, Claim, MergeOptions, MergePlan};
+use crate::metrics::{KernelMetrics, add, set};
+use crate::part::{Part, PartId, PartInfo, PartWriter};
+use crate::part_store::{LocalParts, PartStore};
+use crate::wal::{Lsn, ReplayReport, Wal, WalOptions};
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TableOptions {
+    pub wal: WalOptions,
+    pub merge: MergeOptions,
+    /// Width of a time partition in the store's unit of time; merges never cross its borders.
+    /// Zero: no partitions.
+    pub partition_width: i64,
+}
+
+/// What opening a table met.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Recovery {
+    pub low_water: Lsn,
+    pub parts: usize,
+    /// Finished parts that no manifest lists: a crash came before their publication.
+    pub orphans_deleted: usize,
+    /// Listed parts that cannot be opened, with the reason. They are left alone and not read.
+    pub unreadable: Vec<(PartId, String)>,
+}
+
+/// Live parts ordered by (min_time, id). Holding it keeps their files.
+pub type Snapshot = Arc<Vec<Arc<Part>>>;
+
+/// One atomic change of a table.
+#[derive(Debug, Default)]
+pub struct Publication {
+    pub add: Vec<PartInfo>,
+    pub remove: Vec<PartId>,
+    /// Records before this are now in parts. The mark never goes back.
+    pub low_water: Option<Lsn>,
+    /// Replaces the store's own bytes in the manifest.
+    pub state: Option<Bytes>,
+}
+
+/// An open table.
+#[derive(Debug)]
+pub struct Table {
+    dir: PathBuf,
+    wal: Wal,
+    parts: Arc<dyn PartStore>,
+    manifest_file: ManifestFile,
+    /// What the manifest says; held while it changes.
+    manifest: Mutex<Manifest>,
+    snapshot: ArcSwap<Vec<Arc<Part>>>,
+    next_part_id: AtomicU64,
+    /// Parts of merge plans under way.
+    merging: Arc<Mutex<HashSet<PartId>>>,
+    options: TableOptions,
+    metrics: Arc<KernelMetrics>,
+    /// Last, so that it goes after everything that writes.
+    _lock: Box<dyn DiskLock>,
+}
+
+impl Table {
+    /// Opens the table in `dir`, creating it when missing.
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        options: TableOptions,
+    ) -> Result<(Table, Recovery), KernelError> {
+        disk.create_dir_all(dir).at(dir)?;
+        let lock = take_lock(disk.as_ref(), dir)?;
+        let metrics = Arc::new(KernelMetrics::default());
+        let parts: Arc<dyn PartStore> = Arc::new(LocalParts::open(disk.clone(), dir.join("parts"))?);
+        let manifest_file = ManifestFile::new(disk.clone(), dir);
+        let manifest = load_or_create(&manifest_file, parts.as_ref(), dir)?;
+        let wal = Wal::open(disk, dir.join("wal"), options.wal.clone(), manifest.low_water, metrics.clone())?;
+
+        let mut recovery = Recovery { low_water: manifest.low_water, ..Recovery::default() };
+        recovery.orphans_deleted = delete_orphans(parts.as_ref(), &manifest)?;
+        let mut live = Vec::with_capacity(manifest.parts.len());
+        for info in &manifest.parts {
+            match Part::open(parts.clone(), info.id, metrics.clone()) {
+                Ok(part) => live.push(Arc::new(part)),
+                Err(error) => recovery.unreadable.push((info.id, error.message)),
+            }
+        }
+        recovery.parts = live.len();
+        sort_parts(&mut live);
+        set(&metrics.parts_unreadable, recovery.unreadable.len() as u64);
+        let table = Table {
+            dir: dir.to_path_buf(),
+            wal,
+            parts,
+            manifest_file,
+            next_part_id: AtomicU64::new(manifest.next_part_id),
+            manifest: Mutex::new(manifest),
+            snapshot: ArcSwap::from_pointee(live),
+            merging: Arc::default(),
+            options,
+            metrics,
+            _lock: lock,
+        };
+        table.count_parts();
+        Ok((table, recovery))
+    }
+
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub fn metrics(&self) -> &Arc<KernelMetrics> {
+        &self.metrics
+    }
+
+    /// Appends one record to the log; see [`Wal::append`].
+    pub fn append(&self, record: &[u8]) -> Result<Lsn, KernelError> {
+        let lsn = self.wal.append(record)?;
+        add(&self.metrics.wal_records, 1);
+        Ok(lsn)
+    }
+
+    /// Shows the records that were in the log when the table was opened and are not in parts yet.
+    pub fn replay(
+        &self,
+        mut visit: impl FnMut(Lsn, &[u8]) -> Result<(), KernelError>,
+    ) -> Result<ReplayReport, KernelError> {
+        self.wal.replay(self.low_water(), &mut visit)
+    }
+
+    /// The end of the last acknowledged record: a low-water mark when the memory holds all of them.
+    pub fn wal_end(&self) -> Lsn {
+        self.wal.end()
+    }
+
+    pub fn low_water(&self) -> Lsn {
+        self.manifest().low_water
+    }
+
+    /// The store's own bytes as last published.
+    pub fn state(&self) -> Bytes {
+        self.manifest().state.clone()
+    }
+
+    /// Begins a new part. It is nobody's until published.
+    pub fn part_writer(&self) -> Result<PartWriter, KernelError> {
+        let id = PartId(self.next_part_id.fetch_add(1, Ordering::SeqCst));
+        PartWriter::create(self.parts.as_ref(), id)
+    }
+
+    pub fn snapshot(&self) -> Snapshot {
+        self.snapshot.load_full()
+    }
+
+    /// Changes parts, low-water mark and state in one step: after a crash all of it happened or nothing.
+    /// `Conflict` when a part to be removed is not live any more; the added parts are then deleted.
+    /// After any other error they stay on disk until the next start, since the manifest that lists them
+    /// may or may not have reached the platter.
+    pub fn publish(&self, publication: Publication) -> Result<(), KernelError> {
+        let mut manifest = self.manifest();
+        let result = self.publish_locked(&mut manifest, publication);
+        if result.is_err() {
+            add(&self.metrics.publish_failures, 1);
+        }
+        result
+    }
+
+    fn publish_locked(&self, manifest: &mut Manifest, publication: Publication) -> Result<(), KernelError> {
+        let Publication { add: added, remove, low_water, state } = publication;
+        let removed: HashSet<PartId> = remove.iter().copied().collect();
+        let live: HashSet<PartId> = manifest.parts.iter().map(|info| info.id).collect();
+        if let Some(missing) = removed.iter().find(|id| !live.contains(id)) {
+            for info in &added {
+                self.parts.delete(info.id)?;
+            }
+            let message = format!("part {missing} is not live any more");
+            return Err(KernelError::new(KernelErrorKind::Conflict, message));
+        }
+        if let Some(twice) = added.iter().find(|info| live.contains(&info.id)) {
+            let message = format!("part {} is live already", twice.id);
+            return Err(KernelError::new(KernelErrorKind::Invalid, message));
+        }
+        // Read back what was written before relying on it.
+        let mut opened = Vec::with_capacity(added.len());
+        for info in &added {
+            let part = Part::open(self.parts.clone(), info.id, self.metrics.clone())?;
+            if part.info() != info {
+                return Err(KernelError::corrupt(format!("{} differs from {info:?}", part.id())));
+            }
+            opened.push(Arc::new(part));
+        }
+
+        let mut next = manifest.clone();
+        next.generation += 1;
+        next.next_part_id = self.next_part_id.load(Ordering::SeqCst);
+        next.parts.retain(|info| !removed.contains(&info.id));
+        next.parts.extend(&added);
+        next.low_water = next.low_water.max(low_water.unwrap_or_default());
+        if let Some(state) = state {
+            next.state = state;
+        }
+        self.manifest_file.store(&next)?;
+        *manifest = next;
+
+        let before = self.snapshot();
+        let mut parts: Vec<Arc<Part>> = Vec::with_capacity(before.len() + opened.len());
+        for part in before.iter() {
+            if removed.contains(&part.id()) { part.retire() } else { parts.push(part.clone()) }
+        }
+        parts.append(&mut opened);
+        sort_parts(&mut parts);
+        self.snapshot.store(Arc::new(parts));
+        // Parts that could not be opened have no holder that would delete them.
+        for id in removed.iter().filter(|id| !before.iter().any(|part| part.id() == **id)) {
+            let _ = self.parts.delete(*id);
+        }
+        self.count_parts();
+        add(&self.metrics.parts_published, added.len() as u64);
+        add(&self.metrics.parts_removed, removed.len() as u64);
+        if !added.is_empty() && removed.len() > 1 {
+            add(&self.metrics.merges, 1);
+        }
+        // The publication stands; old segments that stay for now are retried with the next one.
+        let _ = self.wal.truncate_before(manifest.low_water);
+        Ok(())
+    }
+
+    /// Removes the parts that end before `min_time`. Returns how many.
+    pub fn retain(&self, min_time: i64) -> Result<usize, KernelError> {
+        let mut manifest = self.manifest();
+        let remove: Vec<PartId> =
+            manifest.parts.iter().filter(|info| info.max_time < min_time).map(|info| info.id).collect();
+        self.remove_parts(&mut manifest, remove)
+    }
+
+    /// Removes the oldest parts until the rest takes at most `bytes_max`. Returns how many.
+    pub fn retain_bytes(&self, bytes_max: u64) -> Result<usize, KernelError> {
+        let mut manifest = self.manifest();
+        let mut by_age: Vec<PartInfo> = manifest.parts.clone();
+        by_age.sort_by_key(|info| (info.max_time, info.min_time, info.id));
+        let mut total: u64 = by_age.iter().map(|info| info.bytes).sum();
+        let mut remove = Vec::new();
+        for info in by_age {
+            if total <= bytes_max {
+                break;
+            }
+            total -= info.bytes;
+            remove.push(info.id);
+        }
+        self.remove_parts(&mut manifest, remove)
+    }
+
+    fn remove_parts(&self, manifest: &mut Manifest, remove: Vec<PartId>) -> Result<usize, KernelError> {
+        let count = remove.len();
+        if count > 0 {
+            self.publish_locked(manifest, Publication { remove, ..Publication::default() })?;
+        }
+        Ok(count)
+    }
+
+    /// Neighbouring parts worth merging now, if there are any.
+    pub fn plan_merge(&self) -> Option<MergePlan> {
+        let snapshot = self.snapshot();
+        let mut busy = self.merging.lock().unwrap_or_else(PoisonError::into_inner);
+        let candidates: Vec<Candidate> = snapshot
+            .iter()
+            .map(|part| Candidate {
+                partition: self.partition(part.info().min_time),
+                bytes: part.info().bytes,
+                busy: busy.contains(&part.id()),
+            })
+            .collect();
+        let range = merge::choose(&candidates, &self.options.merge)?;
+        let partition = candidates[range.start].partition;
+        let parts = snapshot[range].to_vec();
+        let ids: Vec<PartId> = parts.iter().map(|part| part.id()).collect();
+        busy.extend(&ids);
+        Some(MergePlan { parts, partition, _claim: Claim { ids, busy: self.merging.clone() } })
+    }
+
+    /// The time partition that `time` falls into.
+    pub fn partition(&self, time: i64) -> i64 {
+        if self.options.partition_width > 0 { time.div_euclid(self.options.partition_width) } else { 0 }
+    }
+
+    /// Forces the log to the platter.
+    pub fn sync(&self) -> Result<(), KernelError> {
+        self.wal.sync()
+    }
+
+    /// Ends writing: later appends are refused, everything written is durable. Reading goes on.
+    pub fn close(&self) -> Result<(), KernelError> {
+        self.wal.close()
+    }
+
+    fn manifest(&self) -> MutexGuard<'_, Manifest> {
+        self.manifest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn count_parts(&self) {
+        let snapshot = self.snapshot();
+        set(&self.metrics.parts, snapshot.len() as u64);
+        set(&self.metrics.part_bytes, snapshot.iter().map(|part| part.info().bytes).sum());
+    }
+}
+
+fn take_lock(disk: &dyn Disk, dir: &Path) -> Result<Box<dyn DiskLock>, KernelError> {
+    let path = dir.join("LOCK");
+    let owner = format!("process {}", std::process::id());
+    disk.lock(&path, &owner).map_err(|error| {
+        if error.kind() == std::io::ErrorKind::WouldBlock {
+            let message = format!("{} is in use: lock {error}", dir.display());
+            KernelError::new(KernelErrorKind::Locked, message)
+        } else {
+            KernelError::io(&path, &error)
+        }
+    })
+}
+
+fn load_or_create(file: &ManifestFile, parts: &dyn PartStore, dir: &Path) -> Result<Manifest, KernelError> {
+    if let Some(manifest) = file.load()? {
+        return Ok(manifest);
+    }
+    if !parts.list()?.is_empty() {
+        let message = format!("{} has parts but no MANIFEST; restore it from a backup", dir.display());
+        return Err(KernelError::corrupt(message));
+    }
+    let manifest = Manifest { next_part_id: 1, ..Manifest::default() };
+    file.store(&manifest).map_err(|error| error.context("creating the table"))?;
+    Ok(manifest)
+}
+
+fn delete_orphans(parts: &dyn PartStore, manifest: &Manifest) -> Result<usize, KernelError> {
+    let listed: HashSet<PartId> = manifest.parts.iter().map(|info| info.id).collect();
+    let mut deleted = 0;
+    for id in parts.list()? {
+        if !listed.contains(&id) {
+            parts.delete(id)?;
+            deleted += 1;
+        }
+    }
+    Ok(deleted)
+}
+
+fn sort_parts(parts: &mut [Arc<Part>]) {
+    parts.sort_by_key(|part| (part.info().min_time, part.id()));
+}
+
+#[cfg(test)]
+mod tests;

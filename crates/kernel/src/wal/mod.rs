@@ -1,0 +1,328 @@
+//! The write-ahead log: what is appended here survives.
+//!
+//! Records go into segment files in the order of their [`Lsn`]s. Many threads append at once: each adds
+//! its framed record to a shared batch, one of them (the leader) hands the batch to the operating system
+//! in a single write while the next batch collects, and all of the batch return together. That is the
+//! whole of *group commit*; under [`FsyncPolicy::Always`] the leader also syncs before anybody returns,
+//! so one sync serves many records.
+//!
+//! ```text
+//! appenders ──► pending batch ──leader──► segment file ──syncer or leader──► platter
+//! ```
+//!
+//! A write that fails is told to everyone in the batch and in the one behind it, and the next append first
+//! cuts the segment back to its last good record. Below the free-space floor appends are refused before
+//! the disk is full. Both end by themselves when the disk recovers.
+//!
+//! An [`Lsn`] counts record bytes since the table began, so it is also an address: segment base plus
+//! offset. Each record's checksum covers its LSN, which makes a record valid at its own place only; this is
+//! what allows replay to find the next record behind damage. Layout: `docs/format/wal.md`.
+
+mod replay;
+mod segment;
+mod writer;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use platform::Disk;
+
+pub use replay::{Damage, ReplayReport};
+
+use crate::error::{AtPath, KernelError, KernelErrorKind};
+use crate::metrics::KernelMetrics;
+use segment::FRAME_BYTES;
+use writer::Writer;
+
+/// A record's place in the log. Only grows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Lsn(pub u64);
+
+impl fmt::Display for Lsn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// When written records are forced to the platter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FsyncPolicy {
+    /// Before the append returns.
+    Always,
+    /// By a background thread, at most this long after the write.
+    Interval(Duration),
+    /// When the operating system likes to. Survives the death of the process all the same.
+    Off,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WalOptions {
+    /// A segment that has reached this size is closed; a batch is never split.
+    pub segment_bytes: u64,
+    /// The largest record.
+    pub record_bytes_max: usize,
+    /// Appends wait while this much is on its way to the disk.
+    pub pending_bytes_max: usize,
+    pub fsync: FsyncPolicy,
+    /// Appends are refused while the file system has less free space than this.
+    pub free_space_floor: u64,
+}
+
+impl Default for WalOptions {
+    fn default() -> WalOptions {
+        WalOptions {
+            segment_bytes: 64 << 20,
+            record_bytes_max: 32 << 20,
+            pending_bytes_max: 64 << 20,
+            fsync: FsyncPolicy::Interval(Duration::from_millis(100)),
+            // Room for the flush that will free log space again.
+            free_space_floor: 64 << 20,
+        }
+    }
+}
+
+/// An open log.
+pub struct Wal {
+    shared: Arc<Shared>,
+    syncer: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct Shared {
+    options: WalOptions,
+    metrics: Arc<KernelMetrics>,
+    queue: Mutex<Queue>,
+    /// A batch finished, or the log was closed.
+    turned: Condvar,
+    /// The syncer's bell: only closing rings it early.
+    closing: Condvar,
+    writer: Writer,
+}
+
+/// The batch that is collecting.
+struct Queue {
+    batch: Arc<Batch>,
+    frames: Vec<u8>,
+    /// LSN of the first frame of the batch.
+    start: u64,
+    /// End of the last batch that was written.
+    acknowledged: u64,
+    /// An earlier batch is being written by its leader.
+    writing: bool,
+    closed: bool,
+}
+
+#[derive(Default)]
+struct Batch {
+    outcome: OnceLock<Result<(), KernelError>>,
+}
+
+/// Kept for the next batch unless a huge record made it grow beyond.
+const FRAMES_CAPACITY_KEPT: usize = 1 << 20;
+
+impl Wal {
+    /// Opens the log in `dir`, which is created when missing. New records come after everything that is
+    /// there and after `low_water`. Nothing old is read before [`Wal::replay`].
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        dir: PathBuf,
+        options: WalOptions,
+        low_water: Lsn,
+        metrics: Arc<KernelMetrics>,
+    ) -> Result<Wal, KernelError> {
+        if options.record_bytes_max > segment::RECORD_BYTES_CEILING {
+            let message = format!("record_bytes_max exceeds {}", segment::RECORD_BYTES_CEILING);
+            return Err(KernelError::new(KernelErrorKind::Invalid, message));
+        }
+        disk.create_dir_all(&dir).at(&dir)?;
+        let writer = Writer::open(disk, dir, options.clone(), metrics.clone())?;
+        let start = writer.end_of_old_segments().max(low_water.0);
+        let queue = Queue {
+            batch: Arc::default(),
+            frames: Vec::new(),
+            start,
+            acknowledged: start,
+            writing: false,
+            closed: false,
+        };
+        let shared = Arc::new(Shared {
+            options,
+            metrics,
+            queue: Mutex::new(queue),
+            turned: Condvar::new(),
+            closing: Condvar::new(),
+            writer,
+        });
+        let syncer = match shared.options.fsync {
+            FsyncPolicy::Interval(interval) => Some(spawn_syncer(shared.clone(), interval)?),
+            FsyncPolicy::Always | FsyncPolicy::Off => None,
+        };
+        Ok(Wal { shared, syncer: Mutex::new(syncer) })
+    }
+
+    /// Appends one record and returns its place when it survives the death of the process.
+    /// After an error the record is not in the log as far as the caller is concerned; should the process
+    /// die right then, a replay may still show it.
+    pub fn append(&self, payload: &[u8]) -> Result<Lsn, KernelError> {
+        self.shared.append(payload)
+    }
+
+    /// The end of the last acknowledged record. Appends under way are behind it.
+    pub fn end(&self) -> Lsn {
+        Lsn(self.shared.queue().acknowledged)
+    }
+
+    /// Shows all records from `from` on that were there when the log was opened, in order. Damage is
+    /// skipped and reported; a torn tail is cut. May run while others append.
+    pub fn replay(
+        &self,
+        from: Lsn,
+        visit: &mut dyn FnMut(Lsn, &[u8]) -> Result<(), KernelError>,
+    ) -> Result<ReplayReport, KernelError> {
+        replay::replay(&self.shared.writer, &self.shared.metrics, from, visit)
+    }
+
+    /// Deletes the segments that only hold records before `lsn`.
+    pub fn truncate_before(&self, lsn: Lsn) -> Result<(), KernelError> {
+        self.shared.writer.truncate_before(lsn.0)
+    }
+
+    /// Forces everything written so far to the platter.
+    pub fn sync(&self) -> Result<(), KernelError> {
+        self.shared.writer.sync()
+    }
+
+    /// Ends the log: later appends are refused, what was written is synced.
+    pub fn close(&self) -> Result<(), KernelError> {
+        {
+            let mut queue = self.shared.queue();
+            queue.closed = true;
+            self.shared.turned.notify_all();
+            self.shared.closing.notify_all();
+            while queue.writing {
+                queue = self.shared.wait(queue);
+            }
+        }
+        let syncer = self.syncer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(syncer) = syncer
+            && syncer.join().is_err()
+        {
+            return Err(KernelError::new(KernelErrorKind::Io, "the log's sync thread panicked"));
+        }
+        self.shared.writer.sync()
+    }
+}
+
+impl Drop for Wal {
+    fn drop(&mut self) {
+        // Whoever wants to hear of a failure calls `close` first.
+        let _ = self.close();
+    }
+}
+
+impl fmt::Debug for Wal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wal").field("end", &self.end()).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&self, queue: MutexGuard<'a, Queue>) -> MutexGuard<'a, Queue> {
+        self.turned.wait(queue).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn append(&self, payload: &[u8]) -> Result<Lsn, KernelError> {
+        if payload.is_empty() {
+            return Err(KernelError::new(KernelErrorKind::Invalid, "an empty record"));
+        }
+        if payload.len() > self.options.record_bytes_max {
+            let message = format!(
+                "record of {} bytes exceeds the limit record_bytes_max={}",
+                payload.len(),
+                self.options.record_bytes_max
+            );
+            return Err(KernelError::new(KernelErrorKind::LimitExceeded, message));
+        }
+        // The long part of the checksum needs no lock.
+        let payload_crc = crc32c::crc32c(payload);
+        let mut queue = self.queue();
+        let frame_bytes = FRAME_BYTES + payload.len();
+        while !queue.closed
+            && !queue.frames.is_empty()
+            && queue.frames.len() + frame_bytes > self.options.pending_bytes_max
+        {
+            if queue.writing { queue = self.wait(queue) } else { queue = self.lead(queue) }
+        }
+        if queue.closed {
+            return Err(KernelError::new(KernelErrorKind::Closed, "the log is closed"));
+        }
+        let lsn = queue.start + queue.frames.len() as u64;
+        segment::push_frame(&mut queue.frames, lsn, payload, payload_crc);
+        let batch = queue.batch.clone();
+        loop {
+            if let Some(outcome) = batch.outcome.get() {
+                return outcome.clone().map(|()| Lsn(lsn));
+            }
+            queue = if queue.writing { self.wait(queue) } else { self.lead(queue) };
+        }
+    }
+
+    /// Writes the collected batch while the next one collects.
+    fn lead<'a>(&'a self, mut queue: MutexGuard<'a, Queue>) -> MutexGuard<'a, Queue> {
+        let start = queue.start;
+        let mut frames = std::mem::take(&mut queue.frames);
+        let batch = std::mem::take(&mut queue.batch);
+        let end = start + frames.len() as u64;
+        queue.start = end;
+        queue.writing = true;
+        drop(queue);
+
+        let outcome = self.writer.write(start, &frames);
+
+        let mut queue = self.queue();
+        queue.writing = false;
+        match &outcome {
+            Ok(()) => queue.acknowledged = end,
+            // Whatever collected meanwhile counted on this batch's place in the log.
+            Err(error) => {
+                let behind = std::mem::take(&mut queue.batch);
+                let _ = behind.outcome.set(Err(error.clone()));
+                queue.frames.clear();
+                queue.start = start;
+            }
+        }
+        let _ = batch.outcome.set(outcome);
+        if queue.frames.is_empty() && frames.capacity() <= FRAMES_CAPACITY_KEPT {
+            frames.clear();
+            queue.frames = frames;
+        }
+        self.turned.notify_all();
+        queue
+    }
+}
+
+fn spawn_syncer(shared: Arc<Shared>, interval: Duration) -> Result<JoinHandle<()>, KernelError> {
+    let body = move || {
+        let mut queue = shared.queue();
+        while !queue.closed {
+            let waited = shared.closing.wait_timeout(queue, interval);
+            drop(waited.unwrap_or_else(PoisonError::into_inner));
+            // A failure is counted there; the next round tries again and `close` tells.
+            let _ = shared.writer.sync_if_dirty();
+            queue = shared.queue();
+        }
+    };
+    std::thread::Builder::new()
+        .name("wal-sync".to_string())
+        .spawn(body)
+        .map_err(|error| KernelError::new(KernelErrorKind::Io, format!("starting the sync thread: {error}")))
+}
+
+#[cfg(test)]
+mod tests;

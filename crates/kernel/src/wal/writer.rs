@@ -1,0 +1,266 @@
+//! The writing end: the active segment, rotation, syncing, and what is done when the disk says no.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use platform::{Disk, DiskFile};
+
+use super::segment::{self, HEADER_BYTES};
+use super::{FsyncPolicy, WalOptions};
+use crate::error::{AtPath, KernelError, KernelErrorKind};
+use crate::metrics::{KernelMetrics, add, set};
+
+/// How stale the answer about free space may be, in time and in bytes written meanwhile. The floor is
+/// many times larger than what can be written in between.
+const SPACE_CHECK_INTERVAL: Duration = Duration::from_millis(250);
+const SPACE_CHECK_BYTES: u64 = 1 << 20;
+
+/// A segment as known from its name and length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Segment {
+    pub base: u64,
+    /// LSN behind its last byte, damaged tail included.
+    pub end: u64,
+}
+
+pub(super) struct Writer {
+    pub disk: Arc<dyn Disk>,
+    pub dir: PathBuf,
+    options: WalOptions,
+    metrics: Arc<KernelMetrics>,
+    state: Mutex<State>,
+}
+
+struct State {
+    active: Option<Active>,
+    sealed: Vec<Segment>,
+    /// Segments that were there at the start: what replay reads.
+    old: Vec<Segment>,
+    space: SpaceCheck,
+}
+
+struct Active {
+    file: Arc<dyn DiskFile>,
+    path: PathBuf,
+    base: u64,
+    /// Record bytes that are whole and acknowledged.
+    len: u64,
+    dirty: bool,
+    /// A write failed: the bytes behind `len` must go before the next one.
+    torn: bool,
+}
+
+#[derive(Default)]
+struct SpaceCheck {
+    last: Option<Instant>,
+    written_since: u64,
+}
+
+impl Writer {
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        dir: PathBuf,
+        options: WalOptions,
+        metrics: Arc<KernelMetrics>,
+    ) -> Result<Writer, KernelError> {
+        let mut old = Vec::new();
+        for file in disk.list(&dir).at(&dir)? {
+            if let Some(base) = segment::parse_file_name(&file.name) {
+                let end = base.saturating_add(file.len.saturating_sub(HEADER_BYTES as u64));
+                old.push(Segment { base, end });
+            }
+        }
+        old.sort_by_key(|segment| segment.base);
+        let state = State { active: None, sealed: old.clone(), old, space: SpaceCheck::default() };
+        let writer = Writer { disk, dir, options, metrics, state: Mutex::new(state) };
+        writer.count_segments(&writer.state());
+        Ok(writer)
+    }
+
+    pub fn old_segments(&self) -> Vec<Segment> {
+        self.state().old.clone()
+    }
+
+    pub fn end_of_old_segments(&self) -> u64 {
+        self.state().old.iter().map(|segment| segment.end).max().unwrap_or(0)
+    }
+
+    pub fn path(&self, base: u64) -> PathBuf {
+        self.dir.join(segment::file_name(base))
+    }
+
+    /// Writes whole frames, the first of which has the LSN `start`.
+    pub fn write(&self, start: u64, frames: &[u8]) -> Result<(), KernelError> {
+        let mut state = self.state();
+        let result = self.write_locked(&mut state, start, frames);
+        if let Err(error) = &result {
+            match error.kind {
+                KernelErrorKind::NoSpace => add(&self.metrics.wal_no_space, 1),
+                _ => add(&self.metrics.wal_write_failures, 1),
+            }
+            // Look again before the next attempt, it may be about room.
+            state.space = SpaceCheck::default();
+        }
+        result
+    }
+
+    fn write_locked(&self, state: &mut State, start: u64, frames: &[u8]) -> Result<(), KernelError> {
+        self.check_space(&mut state.space, frames.len() as u64)?;
+        if let Some(active) = &mut state.active
+            && active.torn
+        {
+            active.file.truncate(HEADER_BYTES as u64 + active.len).at(&active.path)?;
+            active.torn = false;
+        }
+        if state.active.as_ref().is_none_or(|active| active.len >= self.options.segment_bytes) {
+            self.rotate(state, start)?;
+        }
+        let Some(active) = &mut state.active else {
+            return Err(KernelError::new(KernelErrorKind::Closed, "the log has no segment"));
+        };
+        assert_eq!(active.base + active.len, start, "a batch continues the segment");
+        // Pessimism first: only a complete success clears it.
+        active.torn = true;
+        active.file.append(frames).at(&active.path)?;
+        active.dirty = true;
+        if self.options.fsync == FsyncPolicy::Always {
+            self.sync_file(&active.file).at(&active.path)?;
+            active.dirty = false;
+        }
+        active.torn = false;
+        active.len += frames.len() as u64;
+        add(&self.metrics.wal_writes, 1);
+        add(&self.metrics.wal_bytes, frames.len() as u64);
+        add(&self.metrics.wal_segment_bytes, frames.len() as u64);
+        Ok(())
+    }
+
+    fn check_space(&self, space: &mut SpaceCheck, wanted: u64) -> Result<(), KernelError> {
+        space.written_since += wanted;
+        let fresh = space.last.is_some_and(|last| last.elapsed() < SPACE_CHECK_INTERVAL);
+        if fresh && space.written_since < SPACE_CHECK_BYTES {
+            return Ok(());
+        }
+        let free = self.disk.free_space(&self.dir).at(&self.dir)?;
+        let floor = self.options.free_space_floor;
+        if free < floor.saturating_add(wanted) {
+            let message = format!(
+                "{}: {free} bytes free, writing stops below free_space_floor={floor}",
+                self.dir.display()
+            );
+            return Err(KernelError::new(KernelErrorKind::NoSpace, message));
+        }
+        *space = SpaceCheck { last: Some(Instant::now()), written_since: 0 };
+        Ok(())
+    }
+
+    /// Closes the active segment and begins the one whose first record has the LSN `base`.
+    fn rotate(&self, state: &mut State, base: u64) -> Result<(), KernelError> {
+        let durable = self.options.fsync != FsyncPolicy::Off;
+        if let Some(active) = &mut state.active {
+            if durable && active.dirty {
+                self.sync_file(&active.file).at(&active.path)?;
+                active.dirty = false;
+            }
+            let sealed = Segment { base: active.base, end: active.base + active.len };
+            state.active = None;
+            state.sealed.push(sealed);
+        }
+        let path = self.path(base);
+        let file = self.disk.create(&path).at(&path)?;
+        file.append(&segment::header(base)).at(&path)?;
+        if durable {
+            self.sync_file(&file).at(&path)?;
+            self.disk.sync_dir(&self.dir).at(&self.dir)?;
+        }
+        // A segment that never got a record may have had this very base.
+        state.sealed.retain(|segment| segment.base != base);
+        state.active = Some(Active { file, path, base, len: 0, dirty: false, torn: false });
+        self.count_segments(state);
+        Ok(())
+    }
+
+    pub fn sync(&self) -> Result<(), KernelError> {
+        self.sync_active(true)
+    }
+
+    pub fn sync_if_dirty(&self) -> Result<(), KernelError> {
+        self.sync_active(false)
+    }
+
+    /// Syncs without keeping writers waiting. What they write meanwhile stays marked as dirty.
+    fn sync_active(&self, even_if_clean: bool) -> Result<(), KernelError> {
+        let (file, path, base) = {
+            let mut state = self.state();
+            let Some(active) = &mut state.active else { return Ok(()) };
+            if !active.dirty && !even_if_clean {
+                return Ok(());
+            }
+            active.dirty = false;
+            (active.file.clone(), active.path.clone(), active.base)
+        };
+        let result = self.sync_file(&file).at(&path);
+        if result.is_err() {
+            let mut state = self.state();
+            if let Some(active) = state.active.as_mut().filter(|active| active.base == base) {
+                active.dirty = true;
+            }
+        }
+        result
+    }
+
+    fn sync_file(&self, file: &Arc<dyn DiskFile>) -> std::io::Result<()> {
+        let result = file.sync();
+        let counter =
+            if result.is_ok() { &self.metrics.wal_fsyncs } else { &self.metrics.wal_fsync_failures };
+        add(counter, 1);
+        result
+    }
+
+    /// Deletes sealed segments that end at or before `lsn`, oldest first.
+    pub fn truncate_before(&self, lsn: u64) -> Result<(), KernelError> {
+        let mut state = self.state();
+        let gone: Vec<Segment> = state.sealed.iter().filter(|segment| segment.end <= lsn).copied().collect();
+        for segment in gone {
+            let path = self.path(segment.base);
+            match self.disk.remove(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(KernelError::io(&path, &error));
+                }
+                _ => {
+                    state.sealed.retain(|other| other.base != segment.base);
+                    state.old.retain(|other| other.base != segment.base);
+                }
+            }
+        }
+        self.count_segments(&state);
+        Ok(())
+    }
+
+    /// Replay found that an old segment ends earlier than its length said.
+    pub fn cut(&self, base: u64, end: u64) -> Result<(), KernelError> {
+        let path = self.path(base);
+        let file = self.disk.open_write(&path).at(&path)?;
+        file.truncate(HEADER_BYTES as u64 + (end - base)).at(&path)?;
+        let mut state = self.state();
+        let state = &mut *state;
+        for segment in state.sealed.iter_mut().chain(&mut state.old) {
+            if segment.base == base {
+                segment.end = end;
+            }
+        }
+        Ok(())
+    }
+
+    fn count_segments(&self, state: &State) {
+        let active = state.active.as_ref().map(|active| active.len);
+        let sealed: u64 = state.sealed.iter().map(|segment| segment.end - segment.base).sum();
+        set(&self.metrics.wal_segments, state.sealed.len() as u64 + u64::from(active.is_some()));
+        set(&self.metrics.wal_segment_bytes, sealed + active.unwrap_or(0));
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
