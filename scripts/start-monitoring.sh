@@ -183,7 +183,7 @@ healthy() {
   local fd line=
   reply="nothing listens on this port"
   { exec {fd}<>"/dev/tcp/127.0.0.1/$1"; } 2>/dev/null || return 1
-  printf 'GET %s HTTP/1.1\r\nHost: localhost:%s\r\nUser-Agent: start-monitoring\r\nConnection: close\r\n\r\n' "$2" "$1" >&"$fd" 2>/dev/null
+  { printf 'GET %s HTTP/1.1\r\nHost: localhost:%s\r\nConnection: close\r\n\r\n' "$2" "$1" >&"$fd"; } 2>/dev/null
   IFS= read -r -t 3 -u "$fd" line
   # Hanging up on an unfinished answer would look like an error over there.
   read -r -t 1 -u "$fd" -d '' _
@@ -344,7 +344,7 @@ status() {
 }
 
 logs() {
-  local follow=0 service= line known=
+  local follow=0 service='' line known=''
   while [[ $# -gt 0 ]]; do
     case $1 in
       -f | --follow) follow=1 ;;
