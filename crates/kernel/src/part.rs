@@ -341,3 +341,6 @@ impl PageEntry {
         (end <= directory).then_some(entry)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,7 +30,7 @@ use std::time::Duration;
 
 use platform::Disk;
 
-pub use replay::{Damage, ReplayReport};
+pub use replay::{Damage, ReplayReport, Visit};
 
 use crate::error::{AtPath, KernelError, KernelErrorKind};
 use crate::metrics::KernelMetrics;
@@ -176,11 +176,7 @@ impl Wal {
 
     /// Shows all records from `from` on that were there when the log was opened, in order. Damage is
     /// skipped and reported; a torn tail is cut. May run while others append.
-    pub fn replay(
-        &self,
-        from: Lsn,
-        visit: &mut dyn FnMut(Lsn, &[u8]) -> Result<(), KernelError>,
-    ) -> Result<ReplayReport, KernelError> {
+    pub fn replay(&self, from: Lsn, visit: &mut Visit<'_>) -> Result<ReplayReport, KernelError> {
         replay::replay(&self.shared.writer, &self.shared.metrics, from, visit)
     }
 

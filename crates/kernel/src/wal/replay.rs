@@ -32,6 +32,9 @@ pub struct Damage {
     pub file: String,
 }
 
+/// Is shown every record; an error ends the replay.
+pub type Visit<'a> = dyn FnMut(Lsn, &[u8]) -> Result<(), KernelError> + 'a;
+
 /// What a replay met.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ReplayReport {
@@ -46,7 +49,7 @@ pub(super) fn replay(
     writer: &Writer,
     metrics: &KernelMetrics,
     from: Lsn,
-    visit: &mut dyn FnMut(Lsn, &[u8]) -> Result<(), KernelError>,
+    visit: &mut Visit<'_>,
 ) -> Result<ReplayReport, KernelError> {
     let mut report = ReplayReport::default();
     let segments = writer.old_segments();
@@ -68,7 +71,7 @@ fn replay_segment(
     segment: Segment,
     is_last: bool,
     from: Lsn,
-    visit: &mut dyn FnMut(Lsn, &[u8]) -> Result<(), KernelError>,
+    visit: &mut Visit<'_>,
     report: &mut ReplayReport,
 ) -> Result<(), KernelError> {
     let path = writer.path(segment.base);

@@ -243,6 +243,8 @@ impl Writer {
         let path = self.path(base);
         let file = self.disk.open_write(&path).at(&path)?;
         file.truncate(HEADER_BYTES as u64 + (end - base)).at(&path)?;
+        // Otherwise a power loss brings the tail back, by then in the middle of the log.
+        file.sync().at(&path)?;
         let mut state = self.state();
         let state = &mut *state;
         for segment in state.sealed.iter_mut().chain(&mut state.old) {
