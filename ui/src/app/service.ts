@@ -1,0 +1,17 @@
+// Which service answers on this port. The server writes its name into <html data-service="…">.
+
+export type Service = "grafana" | "prometheus" | "alertmanager" | "loki" | "jaeger" | "pushgateway";
+
+const known: Service[] = ["grafana", "prometheus", "alertmanager", "loki", "jaeger", "pushgateway"];
+const written = document.documentElement.dataset.service as Service | undefined;
+
+export const service: Service = written && known.includes(written) ? written : "grafana";
+
+export const serviceTitles: Record<Service, string> = {
+  grafana: "CloudOS Monitoring",
+  prometheus: "Prometheus",
+  alertmanager: "Alertmanager",
+  loki: "Loki",
+  jaeger: "Jaeger",
+  pushgateway: "Pushgateway",
+};

@@ -1,0 +1,16 @@
+// From query results to what the panel shows: table-format queries become tables, then the panel's
+// transformations run. A chunk of its own, loaded for dashboards that need it.
+import type { Frame } from "../lib/frames";
+import type { Panel } from "./model";
+import { seriesToTable, transform, type Transformed } from "./transform";
+
+export type Shaper = (panel: Panel, frames: Frame[]) => Transformed;
+
+export const shape: Shaper = (panel, frames) => {
+  const tables = panel.targets.filter((t) => !t.hide && t.format === "table");
+  const shaped = tables.length === 0 ? frames : panel.targets.flatMap((t) => {
+    const own = frames.filter((f) => f.refId === t.refId);
+    return t.format === "table" && own.length > 0 ? seriesToTable(own, t.refId, tables.length > 1, t.legendFormat) : own;
+  });
+  return transform(shaped, panel.transformations);
+};

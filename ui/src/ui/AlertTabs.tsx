@@ -1,0 +1,20 @@
+// On the dashboards' port the three alert pages share one navigation item and switch here.
+import { For, Show } from "solid-js";
+import { location } from "../app/router";
+import { service } from "../app/service";
+
+const tabs = [
+  { label: "Firing", path: "/alerting" },
+  { label: "Silences", path: "/alerting/silences" },
+  { label: "Rules", path: "/alerting/rules" },
+];
+
+export function AlertTabs() {
+  return (
+    <Show when={service === "grafana"}>
+      <span class="tabs">
+        <For each={tabs}>{(t) => <a href={t.path} classList={{ active: location().path === t.path || (t.path === "/alerting/rules" && location().path === "/alerting/list") }} aria-current={location().path === t.path ? "page" : undefined}>{t.label}</a>}</For>
+      </span>
+    </Show>
+  );
+}

@@ -1,0 +1,34 @@
+// Build settings of the web app.
+//
+// The server embeds `dist/` and serves `/ui-assets/*` as immutable files, so every asset carries its
+// hash in its name and nothing is inlined as a data: URI (the content security policy forbids those).
+import { defineConfig } from "vite";
+import solid from "vite-plugin-solid";
+
+const mock = process.env.MOCK_URL ?? "http://127.0.0.1:3000";
+
+export default defineConfig({
+  plugins: [solid()],
+  build: {
+    assetsDir: "ui-assets",
+    assetsInlineLimit: 0,
+    target: "es2022",
+    cssCodeSplit: true,
+    modulePreload: { polyfill: false },
+    manifest: true,
+    rolldownOptions: {
+      output: {
+        // One chunk for the small pure modules: together they compress better, and nearly every page needs most of them.
+        advancedChunks: { groups: [{ name: "lib", test: /src\/lib\/(colors|frames|legend|mappings|order|reduce|time|units|variables)\.ts/ }] },
+      },
+    },
+  },
+  server: {
+    proxy: Object.fromEntries(["/api", "/login", "/logout"].map((p) => [p, { target: mock, ws: true, bypass: viewOnly }])),
+  },
+});
+
+// GET /login is a page of the app, POST /login is the server's.
+function viewOnly(req: { method?: string; url?: string }) {
+  return req.method === "GET" && req.url?.startsWith("/login") ? "/index.html" : undefined;
+}
