@@ -1,0 +1,101 @@
+//! One alert: a label set, what is said about it, and its life span.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use model::{Labels, TimestampNs};
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Alert {
+    pub labels: Labels,
+    pub annotations: BTreeMap<String, String>,
+    pub starts_at: TimestampNs,
+    pub ends_at: TimestampNs,
+    pub updated_at: TimestampNs,
+    pub generator_url: String,
+    /// `ends_at` was not sent but follows from the resolve timeout.
+    pub timeout: bool,
+}
+
+impl Alert {
+    pub fn fingerprint(&self) -> u64 {
+        fingerprint(&self.labels)
+    }
+
+    pub fn resolved_at(&self, now: TimestampNs) -> bool {
+        self.ends_at <= now
+    }
+
+    /// Combines two reports of one alert whose life spans overlap.
+    pub(crate) fn merge(&self, other: &Alert, now: TimestampNs) -> Alert {
+        if other.updated_at < self.updated_at {
+            return other.merge(self, now);
+        }
+        // `other` is the younger report.
+        let mut merged = other.clone();
+        merged.starts_at = self.starts_at.min(other.starts_at);
+        if other.resolved_at(now) {
+            // The latest explicit end wins when both are over.
+            if self.resolved_at(now) {
+                merged.ends_at = self.ends_at.max(other.ends_at);
+            }
+        } else if self.ends_at > other.ends_at && !self.timeout {
+            // An explicit end beats one that a timeout made up.
+            merged.ends_at = self.ends_at;
+        }
+        merged
+    }
+
+    /// Why this alert cannot be accepted; the original's texts.
+    pub fn validate(&self) -> Result<(), String> {
+        if self.ends_at < self.starts_at {
+            return Err("start time must be before end time".into());
+        }
+        if self.labels.is_empty() {
+            return Err("at least one label pair required".into());
+        }
+        Ok(())
+    }
+
+    /// The order of alerts in a notification: by job, by instance, then by labels.
+    pub(crate) fn order(&self, other: &Alert) -> Ordering {
+        for name in ["job", "instance"] {
+            let (a, b) = (self.labels.get(name), other.labels.get(name));
+            // Alerts without the label come last.
+            let order = a.is_empty().cmp(&b.is_empty()).then_with(|| a.cmp(b));
+            if order != Ordering::Equal {
+                return order;
+            }
+        }
+        order_labels(&self.labels, &other.labels)
+    }
+}
+
+/// The order of label sets in the original's lists: the smaller set first, then pair by pair.
+pub(crate) fn order_labels(a: &Labels, b: &Labels) -> Ordering {
+    a.len().cmp(&b.len()).then_with(|| a.cmp(b))
+}
+
+/// FNV-1a over names and values, the identity of a label set in APIs and logs.
+pub fn fingerprint(labels: &Labels) -> u64 {
+    const OFFSET: u64 = 14_695_981_039_346_656_037;
+    const PRIME: u64 = 1_099_511_628_211;
+    let mut hash = OFFSET;
+    let mut add = |bytes: &[u8]| {
+        for byte in bytes {
+            hash = (hash ^ u64::from(*byte)).wrapping_mul(PRIME);
+        }
+    };
+    for (name, value) in labels.iter() {
+        add(name.as_bytes());
+        add(&[0xff]);
+        add(value.as_bytes());
+        add(&[0xff]);
+    }
+    hash
+}
+
+/// Sixteen hexadecimal digits.
+pub fn fingerprint_text(fingerprint: u64) -> String {
+    format!("{fingerprint:016x}")
+}

@@ -1,0 +1,167 @@
+//! A small durable log of records: silences and the notification log live in one each.
+//!
+//! ```text
+//! file   = magic (8 bytes), record*
+//! record = length u32 LE, crc32c(payload) u32 LE, payload
+//! ```
+//!
+//! A record is on disk (fsync) before `append` returns, so what was acknowledged survives `kill -9` and
+//! power loss. A torn last record is cut off on opening; a damaged one in between is skipped and counted.
+//! When most of the file is outdated it is rewritten to a temporary file that is renamed into place.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use platform::{Disk, DiskFile};
+
+const MAGIC: &[u8; 8] = b"CLDJRNL1";
+
+/// A record larger than this cannot be meant.
+const RECORD_BYTES_MAX: usize = 16 << 20;
+
+/// Rewriting starts when the file holds this many records more than twice the live ones.
+const REWRITE_SLACK: usize = 1_000;
+
+#[derive(Debug)]
+pub(crate) struct Journal {
+    disk: Arc<dyn Disk>,
+    path: PathBuf,
+    file: Arc<dyn DiskFile>,
+    records: usize,
+    bytes: u64,
+    /// The end of the file is not a record boundary: an append failed half way.
+    torn: bool,
+}
+
+/// What opening a journal found.
+#[derive(Debug, Default)]
+pub(crate) struct Recovered {
+    pub records: Vec<Vec<u8>>,
+    pub damaged: usize,
+    pub torn_bytes: usize,
+}
+
+impl Journal {
+    /// Opens or creates `path` and reads everything in it.
+    pub fn open(disk: Arc<dyn Disk>, path: PathBuf) -> io::Result<(Journal, Recovered)> {
+        let dir = path.parent().unwrap_or(Path::new("."));
+        disk.create_dir_all(dir)?;
+        let mut recovered = Recovered::default();
+        let bytes = match disk.read(&path) {
+            Ok(bytes) => bytes,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(e) => return Err(e),
+        };
+        // Up to the magic's length a file holds nothing that was ever acknowledged.
+        let is_new = bytes.len() <= MAGIC.len();
+        if !is_new && !bytes.starts_with(MAGIC) {
+            let message = format!("{} is not a journal of this program", path.display());
+            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+        }
+        let (file, len) = if is_new {
+            let file = disk.create(&path)?;
+            file.append(MAGIC)?;
+            file.sync()?;
+            disk.sync_dir(dir)?;
+            (file, MAGIC.len())
+        } else {
+            let good = read_records(&bytes, &mut recovered);
+            recovered.torn_bytes = bytes.len() - good;
+            let file = disk.open_write(&path)?;
+            if good < bytes.len() {
+                file.truncate(good as u64)?;
+                file.sync()?;
+            }
+            (file, good)
+        };
+        let records = recovered.records.len();
+        Ok((Journal { disk, path, file, records, bytes: len as u64, torn: false }, recovered))
+    }
+
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Adds one record; it is durable when this returns.
+    pub fn append(&mut self, payload: &[u8]) -> io::Result<()> {
+        if self.torn {
+            self.file.truncate(self.bytes)?;
+            self.torn = false;
+        }
+        let frame = frame(payload)?;
+        self.torn = true;
+        self.file.append(&frame)?;
+        self.file.sync()?;
+        self.torn = false;
+        self.bytes += frame.len() as u64;
+        self.records += 1;
+        Ok(())
+    }
+
+    /// Whether a rewrite with `live` records would pay.
+    pub fn is_wasteful(&self, live: usize) -> bool {
+        self.records > 2 * live + REWRITE_SLACK
+    }
+
+    /// Replaces the whole content in one step.
+    pub fn rewrite(&mut self, payloads: &[Vec<u8>]) -> io::Result<()> {
+        let temporary = self.path.with_extension("tmp");
+        let mut content = MAGIC.to_vec();
+        for payload in payloads {
+            content.extend(frame(payload)?);
+        }
+        let file = self.disk.create(&temporary)?;
+        file.append(&content)?;
+        file.sync()?;
+        self.disk.rename(&temporary, &self.path)?;
+        self.disk.sync_dir(self.path.parent().unwrap_or(Path::new(".")))?;
+        self.file = self.disk.open_write(&self.path)?;
+        self.records = payloads.len();
+        self.bytes = content.len() as u64;
+        self.torn = false;
+        Ok(())
+    }
+}
+
+fn frame(payload: &[u8]) -> io::Result<Vec<u8>> {
+    let len = u32::try_from(payload.len())
+        .ok()
+        .filter(|len| *len as usize <= RECORD_BYTES_MAX)
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "record is too large"))?;
+    let mut out = Vec::with_capacity(payload.len() + 8);
+    out.extend(len.to_le_bytes());
+    out.extend(crc32c::crc32c(payload).to_le_bytes());
+    out.extend(payload);
+    Ok(out)
+}
+
+/// Collects whole records; returns where the last one ends.
+fn read_records(bytes: &[u8], recovered: &mut Recovered) -> usize {
+    let mut at = MAGIC.len();
+    while let Some((len, crc)) = header(bytes, at) {
+        let start = at + 8;
+        let Some(payload) = start.checked_add(len).and_then(|end| bytes.get(start..end)) else {
+            break;
+        };
+        let is_last = start + len == bytes.len();
+        let intact = crc32c::crc32c(payload) == crc;
+        if intact {
+            recovered.records.push(payload.to_vec());
+        } else if is_last {
+            break;
+        } else {
+            recovered.damaged += 1;
+        }
+        at = start + len;
+    }
+    at
+}
+
+fn header(bytes: &[u8], at: usize) -> Option<(usize, u32)> {
+    let word = |at: usize| -> Option<u32> {
+        Some(u32::from_le_bytes(bytes.get(at..at.checked_add(4)?)?.try_into().ok()?))
+    };
+    let len = word(at)? as usize;
+    (len <= RECORD_BYTES_MAX).then_some((len, word(at + 4)?))
+}

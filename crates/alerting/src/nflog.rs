@@ -1,0 +1,148 @@
+//! The notification log: what each receiver was last told about each group, kept on disk.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use model::TimestampNs;
+use platform::{Clock, Disk};
+use serde::{Deserialize, Serialize};
+
+use crate::journal::Journal;
+use crate::manager::lock;
+use crate::notification::Reason;
+use crate::silences::nanos;
+
+/// What was told last. Alerts are named by fingerprint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Entry {
+    pub group_key: String,
+    /// `receiver/kind/index`
+    pub receiver: String,
+    pub firing: BTreeSet<u64>,
+    pub resolved: BTreeSet<u64>,
+    pub at: TimestampNs,
+    pub expires_at: TimestampNs,
+}
+
+pub(crate) struct NotificationLog {
+    clock: Arc<dyn Clock>,
+    retention: Duration,
+    state: Mutex<State>,
+}
+
+struct State {
+    entries: BTreeMap<(String, String), Entry>,
+    journal: Journal,
+}
+
+impl NotificationLog {
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        path: &Path,
+        clock: Arc<dyn Clock>,
+        retention: Duration,
+    ) -> io::Result<NotificationLog> {
+        let (journal, recovered) = Journal::open(disk, path.to_owned())?;
+        let mut entries = BTreeMap::new();
+        let mut damaged = recovered.damaged;
+        for record in recovered.records {
+            match serde_json::from_slice::<Entry>(&record) {
+                Ok(entry) => {
+                    entries.insert((entry.group_key.clone(), entry.receiver.clone()), entry);
+                }
+                Err(_) => damaged += 1,
+            }
+        }
+        if damaged > 0 || recovered.torn_bytes > 0 {
+            tracing::warn!(
+                damaged,
+                torn_bytes = recovered.torn_bytes,
+                "{}: some notifications may be sent again",
+                path.display()
+            );
+        }
+        Ok(NotificationLog { clock, retention, state: Mutex::new(State { entries, journal }) })
+    }
+
+    pub fn get(&self, group_key: &str, receiver: &str) -> Option<Entry> {
+        let now = self.clock.now_ns();
+        let state = lock(&self.state);
+        let entry = state.entries.get(&(group_key.to_owned(), receiver.to_owned()))?;
+        (entry.expires_at > now).then(|| entry.clone())
+    }
+
+    /// Remembers a notification; durable when this returns.
+    pub fn record(
+        &self,
+        group_key: &str,
+        receiver: &str,
+        firing: BTreeSet<u64>,
+        resolved: BTreeSet<u64>,
+        repeat_interval: Duration,
+    ) -> io::Result<()> {
+        let now = self.clock.now_ns();
+        // An entry outlives the time at which it would cause a repetition, within the retention.
+        let keep = nanos(repeat_interval).saturating_mul(2).min(nanos(self.retention));
+        let entry = Entry {
+            group_key: group_key.to_owned(),
+            receiver: receiver.to_owned(),
+            firing,
+            resolved,
+            at: now,
+            expires_at: now.saturating_add(keep),
+        };
+        let bytes = serde_json::to_vec(&entry)?;
+        let mut state = lock(&self.state);
+        state.journal.append(&bytes)?;
+        state.entries.insert((entry.group_key.clone(), entry.receiver.clone()), entry);
+        Ok(())
+    }
+
+    pub fn bytes(&self) -> u64 {
+        lock(&self.state).journal.bytes()
+    }
+
+    /// Forgets expired entries and tidies the file.
+    pub fn collect(&self) -> io::Result<()> {
+        let now = self.clock.now_ns();
+        let mut state = lock(&self.state);
+        let before = state.entries.len();
+        state.entries.retain(|_, entry| entry.expires_at > now);
+        if state.entries.len() < before || state.journal.is_wasteful(state.entries.len()) {
+            let records: Vec<Vec<u8>> =
+                state.entries.values().filter_map(|entry| serde_json::to_vec(entry).ok()).collect();
+            state.journal.rewrite(&records)?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether and why a group in this state is to be told, given what was told before.
+pub(crate) fn decide(
+    last: Option<&Entry>,
+    firing: &BTreeSet<u64>,
+    resolved: &BTreeSet<u64>,
+    sends_resolved: bool,
+    repeat_interval: Duration,
+    now: TimestampNs,
+) -> Option<Reason> {
+    let Some(last) = last else {
+        // Nobody needs to hear of the end of something they never heard of.
+        return (!firing.is_empty()).then_some(Reason::FirstNotification);
+    };
+    if !firing.is_subset(&last.firing) {
+        let known = !last.firing.is_empty();
+        return Some(if known { Reason::NewAlerts } else { Reason::FirstNotification });
+    }
+    if firing.is_empty() {
+        // Told even where resolved alerts are not sent, so that the log forgets the firing ones.
+        return (!last.firing.is_empty()).then_some(Reason::AllResolved);
+    }
+    if sends_resolved && !resolved.is_subset(&last.resolved) {
+        return Some(Reason::SomeResolved);
+    }
+    (last.at < now.saturating_sub(nanos(repeat_interval))).then_some(Reason::RepeatInterval)
+}

@@ -1,0 +1,210 @@
+//! What happens to a group when its time has come: mute, deduplicate, send, remember.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::TimestampNs;
+use platform::Clock;
+use tokio::time::Instant;
+
+use crate::inhibit::Inhibitor;
+use crate::intervals::TimeInterval;
+use crate::metrics::Metrics;
+use crate::nflog::{NotificationLog, decide};
+use crate::notification::{FailureReason, Integration, Notification, NotifiedAlert, NotifyError, Reason};
+use crate::route::Route;
+use crate::silences::Silences;
+
+/// First pause between attempts, its growth and its cap, as the original has them.
+const BACKOFF_FIRST: Duration = Duration::from_millis(500);
+const BACKOFF_FACTOR: f64 = 1.5;
+const BACKOFF_MAX: Duration = Duration::from_secs(60);
+
+/// A flush may take at least this long.
+const FLUSH_TIMEOUT_MIN: Duration = Duration::from_secs(10);
+
+pub(crate) struct Pipeline {
+    pub clock: Arc<dyn Clock>,
+    pub inhibitor: Arc<Inhibitor>,
+    pub silences: Arc<Silences>,
+    pub nflog: Arc<NotificationLog>,
+    pub intervals: BTreeMap<String, Vec<TimeInterval>>,
+    pub receivers: BTreeMap<String, Vec<Arc<dyn Integration>>>,
+    pub metrics: Metrics,
+}
+
+/// A group at the moment of its flush.
+pub(crate) struct Flush<'a> {
+    pub route: &'a Route,
+    pub key: &'a str,
+    pub labels: &'a model::Labels,
+    pub alerts: Vec<NotifiedAlert>,
+    pub now: TimestampNs,
+}
+
+impl Pipeline {
+    /// Names of the time intervals that mute a route now.
+    pub fn muting_intervals(&self, route: &Route, now: TimestampNs) -> Vec<String> {
+        let contains = |name: &String| {
+            self.intervals.get(name).is_some_and(|intervals| intervals.iter().any(|i| i.contains(now)))
+        };
+        if !route.active_time_intervals.is_empty() && !route.active_time_intervals.iter().any(contains) {
+            return route.active_time_intervals.clone();
+        }
+        route.mute_time_intervals.iter().filter(|name| contains(name)).cloned().collect()
+    }
+
+    /// Runs all stages; `true` when every integration knows what it should know.
+    pub async fn run(&self, flush: Flush<'_>) -> bool {
+        let alerts = self.unmuted(&flush);
+        if alerts.is_empty() {
+            return true;
+        }
+        let Some(integrations) = self.receivers.get(&flush.route.receiver) else {
+            return true;
+        };
+        let deadline = Instant::now() + flush.route.group_interval.max(FLUSH_TIMEOUT_MIN);
+        let mut counters: BTreeMap<&str, usize> = BTreeMap::new();
+        let sends = integrations.iter().map(|integration| {
+            let index = counters.entry(integration.kind()).or_insert(0);
+            let receiver = format!("{}/{}/{index}", flush.route.receiver, integration.kind());
+            *index += 1;
+            self.send(&flush, &alerts, integration.as_ref(), receiver, deadline)
+        });
+        futures_util::future::join_all(sends).await.into_iter().all(|told| told)
+    }
+
+    /// The alerts that are neither inhibited, nor silenced, nor on a route that sleeps.
+    fn unmuted(&self, flush: &Flush<'_>) -> Vec<NotifiedAlert> {
+        let suppress = |reason: &str, count: usize| {
+            if count > 0 {
+                self.metrics.suppressed.with(&[reason]).add(count as u64);
+            }
+        };
+        let before = flush.alerts.len();
+        let mut alerts = flush.alerts.clone();
+        alerts.retain(|a| self.inhibitor.muted_by(&a.alert.labels, flush.now).is_none());
+        suppress("inhibition", before - alerts.len());
+        if !self.muting_intervals(flush.route, flush.now).is_empty() {
+            let active =
+                !flush.route.active_time_intervals.is_empty() && flush.route.mute_time_intervals.is_empty();
+            suppress(if active { "active_time_interval" } else { "mute_time_interval" }, alerts.len());
+            return Vec::new();
+        }
+        let before = alerts.len();
+        alerts.retain(|a| self.silences.muting(&a.alert.labels, flush.now).is_empty());
+        suppress("silence", before - alerts.len());
+        alerts
+    }
+
+    async fn send(
+        &self,
+        flush: &Flush<'_>,
+        alerts: &[NotifiedAlert],
+        integration: &dyn Integration,
+        receiver: String,
+        deadline: Instant,
+    ) -> bool {
+        let of_state = |resolved: bool| -> BTreeSet<u64> {
+            alerts.iter().filter(|a| a.resolved == resolved).map(|a| a.alert.fingerprint()).collect()
+        };
+        let (firing, resolved) = (of_state(false), of_state(true));
+        let last = self.nflog.get(flush.key, &receiver);
+        let repeat = flush.route.repeat_interval;
+        let sends_resolved = integration.sends_resolved();
+        let Some(reason) = decide(last.as_ref(), &firing, &resolved, sends_resolved, repeat, flush.now)
+        else {
+            return true;
+        };
+        // A group of resolved alerts only is nothing to say where those are not sent; it is remembered.
+        if (sends_resolved || !firing.is_empty())
+            && !self.deliver(flush, alerts, integration, &receiver, reason, deadline).await
+        {
+            return false;
+        }
+        let (nflog, key) = (self.nflog.clone(), flush.key.to_owned());
+        let name = receiver.clone();
+        let recorded =
+            tokio::task::spawn_blocking(move || nflog.record(&key, &name, firing, resolved, repeat)).await;
+        match recorded {
+            Ok(Ok(())) => true,
+            Ok(Err(e)) => {
+                tracing::error!(receiver, "a notification was sent but not remembered: {e}");
+                false
+            }
+            Err(_) => false,
+        }
+    }
+
+    async fn deliver(
+        &self,
+        flush: &Flush<'_>,
+        alerts: &[NotifiedAlert],
+        integration: &dyn Integration,
+        receiver: &str,
+        reason: Reason,
+        deadline: Instant,
+    ) -> bool {
+        let kind = integration.kind();
+        let notification = Notification {
+            receiver: flush.route.receiver.clone(),
+            group_key: flush.key.to_owned(),
+            group_labels: flush.labels.clone(),
+            route_labels: flush.route.labels.clone(),
+            alerts: alerts.iter().filter(|a| integration.sends_resolved() || !a.resolved).cloned().collect(),
+            reason,
+            now: flush.now,
+        };
+        self.metrics.notifications.with(&[kind]).inc();
+        match self.attempts(integration, &notification, deadline).await {
+            Ok(attempts) => {
+                tracing::debug!(receiver, attempts, reason = reason.as_str(), "notification sent");
+                true
+            }
+            Err((error, attempts)) => {
+                self.metrics.failed.with(&[kind, error.reason.as_str()]).inc();
+                tracing::error!(receiver, attempts, "notification failed: {error}");
+                false
+            }
+        }
+    }
+
+    /// Tries until it works, cannot work, or the deadline has come.
+    async fn attempts(
+        &self,
+        integration: &dyn Integration,
+        notification: &Notification,
+        deadline: Instant,
+    ) -> Result<u32, (NotifyError, u32)> {
+        let kind = integration.kind();
+        let (mut pause, mut attempts) = (BACKOFF_FIRST, 0);
+        loop {
+            attempts += 1;
+            let started = Instant::now();
+            self.metrics.requests.with(&[kind]).inc();
+            let result = match tokio::time::timeout_at(deadline, integration.notify(notification)).await {
+                Ok(result) => result,
+                Err(_) => Err(NotifyError {
+                    retry: false,
+                    reason: FailureReason::DeadlineExceeded,
+                    message: "no answer before the group's deadline".into(),
+                }),
+            };
+            self.metrics.latency.with(&[kind]).observe(started.elapsed().as_secs_f64());
+            let error = match result {
+                Ok(()) => return Ok(attempts),
+                Err(error) => error,
+            };
+            self.metrics.requests_failed.with(&[kind]).inc();
+            if !error.retry || Instant::now() + pause >= deadline {
+                return Err((error, attempts));
+            }
+            if attempts == 1 {
+                tracing::warn!(integration = kind, "notification attempt failed, will retry: {error}");
+            }
+            tokio::time::sleep(pause).await;
+            pause = pause.mul_f64(BACKOFF_FACTOR).min(BACKOFF_MAX);
+        }
+    }
+}

@@ -1,0 +1,372 @@
+//! Silences: matchers that mute alerts for a while, kept on disk.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::hash::{BuildHasher, Hasher};
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use model::{Labels, MatchOp, Matcher, TimestampNs};
+use platform::{Clock, Disk};
+use serde::{Deserialize, Serialize};
+
+use crate::journal::Journal;
+use crate::manager::lock;
+use crate::matchers::{MatcherMode, is_label_name};
+
+/// A silence. `id` is empty for one that is to be created.
+#[derive(Debug, Clone)]
+pub struct Silence {
+    pub id: String,
+    pub matchers: Vec<Matcher>,
+    pub starts_at: TimestampNs,
+    pub ends_at: TimestampNs,
+    pub updated_at: TimestampNs,
+    pub created_by: String,
+    pub comment: String,
+    pub annotations: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SilenceState {
+    Active,
+    Pending,
+    Expired,
+}
+
+impl SilenceState {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            SilenceState::Active => "active",
+            SilenceState::Pending => "pending",
+            SilenceState::Expired => "expired",
+        }
+    }
+}
+
+impl Silence {
+    pub fn state(&self, now: TimestampNs) -> SilenceState {
+        if now < self.starts_at {
+            SilenceState::Pending
+        } else if now > self.ends_at {
+            SilenceState::Expired
+        } else {
+            SilenceState::Active
+        }
+    }
+
+    fn validate(&self, mode: MatcherMode) -> Result<(), String> {
+        if self.matchers.is_empty() {
+            return Err("at least one matcher set required".into());
+        }
+        for (i, matcher) in self.matchers.iter().enumerate() {
+            if !is_label_name(&matcher.name, mode) {
+                let name = format!("{:?}", matcher.name);
+                return Err(format!("invalid label matcher {i} in set 0: invalid label name {name}"));
+            }
+        }
+        if self.matchers.iter().all(Matcher::matches_empty) {
+            return Err("matcher set 0: at least one matcher must not match the empty string".into());
+        }
+        if self.ends_at < self.starts_at {
+            return Err("end time must not be before start time".into());
+        }
+        Ok(())
+    }
+}
+
+/// Why a silence was refused.
+#[derive(Debug)]
+pub enum SilenceError {
+    NotFound,
+    Invalid(String),
+    /// The disk did not take it; nothing has changed.
+    Storage(String),
+}
+
+impl fmt::Display for SilenceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SilenceError::NotFound => f.write_str("silence not found"),
+            SilenceError::Invalid(message) => f.write_str(message),
+            SilenceError::Storage(message) => write!(f, "cannot store the silence: {message}"),
+        }
+    }
+}
+
+impl std::error::Error for SilenceError {}
+
+/// Limits on silences; zero means none.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct SilenceLimits {
+    pub count: usize,
+    pub bytes: usize,
+}
+
+pub(crate) struct Silences {
+    clock: Arc<dyn Clock>,
+    retention: Duration,
+    limits: SilenceLimits,
+    mode: MatcherMode,
+    state: Mutex<State>,
+}
+
+struct State {
+    by_id: BTreeMap<String, Silence>,
+    journal: Journal,
+}
+
+/// The stored form.
+#[derive(Serialize, Deserialize)]
+struct Record {
+    id: String,
+    matchers: Vec<(String, String, String)>,
+    starts_at: i64,
+    ends_at: i64,
+    updated_at: i64,
+    created_by: String,
+    comment: String,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    annotations: BTreeMap<String, String>,
+}
+
+impl Silences {
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        path: &Path,
+        clock: Arc<dyn Clock>,
+        retention: Duration,
+        limits: SilenceLimits,
+        mode: MatcherMode,
+    ) -> io::Result<Silences> {
+        let (journal, recovered) = Journal::open(disk, path.to_owned())?;
+        let mut by_id = BTreeMap::new();
+        let mut damaged = recovered.damaged;
+        for record in recovered.records {
+            // Later records of one id replace earlier ones.
+            match decode(&record) {
+                Some(silence) => {
+                    by_id.insert(silence.id.clone(), silence);
+                }
+                None => damaged += 1,
+            }
+        }
+        if damaged > 0 || recovered.torn_bytes > 0 {
+            tracing::warn!(
+                damaged,
+                torn_bytes = recovered.torn_bytes,
+                "{}: some silences could not be read back",
+                path.display()
+            );
+        }
+        let silences =
+            Silences { clock, retention, limits, mode, state: Mutex::new(State { by_id, journal }) };
+        Ok(silences)
+    }
+
+    /// Creates or updates a silence; returns its id. A change that would rewrite history expires the old
+    /// silence and creates a new one.
+    pub fn set(&self, mut silence: Silence) -> Result<String, SilenceError> {
+        silence
+            .validate(self.mode)
+            .map_err(|message| SilenceError::Invalid(format!("invalid silence: {message}")))?;
+        let now = self.clock.now_ns();
+        silence.updated_at = now;
+        let mut state = lock(&self.state);
+        let previous = match silence.id.as_str() {
+            "" => None,
+            id => Some(state.by_id.get(id).cloned().ok_or(SilenceError::NotFound)?),
+        };
+        if let Some(previous) = &previous
+            && can_update(previous, &silence, now)
+        {
+            self.check_size(&silence)?;
+            return state.store(silence);
+        }
+        if self.limits.count > 0 && state.by_id.len() >= self.limits.count {
+            let message = format!(
+                "exceeded maximum number of silences: {} (limit: {})",
+                state.by_id.len(),
+                self.limits.count
+            );
+            return Err(SilenceError::Invalid(message));
+        }
+        silence.id = new_id();
+        silence.starts_at = silence.starts_at.max(now);
+        self.check_size(&silence)?;
+        if let Some(previous) = previous
+            && previous.state(now) != SilenceState::Expired
+        {
+            state.store(expired(previous, now))?;
+        }
+        state.store(silence)
+    }
+
+    fn check_size(&self, silence: &Silence) -> Result<(), SilenceError> {
+        let size = encode(silence).len();
+        if self.limits.bytes > 0 && size > self.limits.bytes {
+            let message =
+                format!("silence exceeded maximum size: {size} bytes (limit: {} bytes)", self.limits.bytes);
+            return Err(SilenceError::Invalid(message));
+        }
+        Ok(())
+    }
+
+    /// Ends a silence now. Expiring an expired one changes nothing.
+    pub fn expire(&self, id: &str) -> Result<(), SilenceError> {
+        let now = self.clock.now_ns();
+        let mut state = lock(&self.state);
+        let silence = state.by_id.get(id).cloned().ok_or(SilenceError::NotFound)?;
+        if silence.state(now) != SilenceState::Expired {
+            state.store(expired(silence, now))?;
+        }
+        Ok(())
+    }
+
+    pub fn get(&self, id: &str) -> Option<Silence> {
+        lock(&self.state).by_id.get(id).cloned()
+    }
+
+    /// All silences, by id.
+    pub fn list(&self) -> Vec<Silence> {
+        lock(&self.state).by_id.values().cloned().collect()
+    }
+
+    /// Ids of the active silences that match, sorted.
+    pub fn muting(&self, labels: &Labels, now: TimestampNs) -> Vec<String> {
+        lock(&self.state)
+            .by_id
+            .values()
+            .filter(|s| s.state(now) == SilenceState::Active && Matcher::all_match(&s.matchers, labels))
+            .map(|s| s.id.clone())
+            .collect()
+    }
+
+    /// How many silences are in each state: active, pending, expired.
+    pub fn counts(&self) -> [usize; 3] {
+        let now = self.clock.now_ns();
+        let mut counts = [0; 3];
+        for silence in lock(&self.state).by_id.values() {
+            let slot = match silence.state(now) {
+                SilenceState::Active => 0,
+                SilenceState::Pending => 1,
+                SilenceState::Expired => 2,
+            };
+            counts[slot] += 1;
+        }
+        counts
+    }
+
+    pub fn bytes(&self) -> u64 {
+        lock(&self.state).journal.bytes()
+    }
+
+    /// Forgets silences that expired longer ago than the retention, and tidies the file.
+    pub fn collect(&self) -> io::Result<()> {
+        let horizon = self.clock.now_ns().saturating_sub(nanos(self.retention));
+        let mut state = lock(&self.state);
+        let before = state.by_id.len();
+        state.by_id.retain(|_, silence| silence.ends_at > horizon);
+        if state.by_id.len() < before || state.journal.is_wasteful(state.by_id.len()) {
+            let records: Vec<Vec<u8>> = state.by_id.values().map(encode).collect();
+            state.journal.rewrite(&records)?;
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    /// Durable first, visible second.
+    fn store(&mut self, silence: Silence) -> Result<String, SilenceError> {
+        self.journal.append(&encode(&silence)).map_err(|e| SilenceError::Storage(e.to_string()))?;
+        let id = silence.id.clone();
+        self.by_id.insert(id.clone(), silence);
+        Ok(id)
+    }
+}
+
+fn expired(mut silence: Silence, now: TimestampNs) -> Silence {
+    if silence.state(now) == SilenceState::Pending {
+        silence.starts_at = now;
+    }
+    silence.ends_at = now;
+    silence.updated_at = now;
+    silence
+}
+
+/// Whether `new` may replace `old` under the same id.
+fn can_update(old: &Silence, new: &Silence, now: TimestampNs) -> bool {
+    let second = |ns: i64| ns.div_euclid(1_000_000_000);
+    old.matchers == new.matchers
+        && match old.state(now) {
+            SilenceState::Active => second(old.starts_at) == second(new.starts_at) && new.ends_at >= now,
+            SilenceState::Pending => new.starts_at >= now,
+            SilenceState::Expired => false,
+        }
+}
+
+pub(crate) fn nanos(duration: Duration) -> i64 {
+    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
+}
+
+fn encode(silence: &Silence) -> Vec<u8> {
+    let record = Record {
+        id: silence.id.clone(),
+        matchers: silence
+            .matchers
+            .iter()
+            .map(|m| (m.name.clone(), m.op.as_str().to_owned(), m.value.clone()))
+            .collect(),
+        starts_at: silence.starts_at,
+        ends_at: silence.ends_at,
+        updated_at: silence.updated_at,
+        created_by: silence.created_by.clone(),
+        comment: silence.comment.clone(),
+        annotations: silence.annotations.clone(),
+    };
+    // Strings and numbers always serialise.
+    serde_json::to_vec(&record).unwrap_or_default()
+}
+
+fn decode(bytes: &[u8]) -> Option<Silence> {
+    let record: Record = serde_json::from_slice(bytes).ok()?;
+    let matchers = record
+        .matchers
+        .into_iter()
+        .map(|(name, op, value)| {
+            let op = [MatchOp::Equal, MatchOp::NotEqual, MatchOp::Regex, MatchOp::NotRegex]
+                .into_iter()
+                .find(|known| known.as_str() == op)?;
+            Matcher::new(op, name, value).ok()
+        })
+        .collect::<Option<Vec<_>>>()?;
+    Some(Silence {
+        id: record.id,
+        matchers,
+        starts_at: record.starts_at,
+        ends_at: record.ends_at,
+        updated_at: record.updated_at,
+        created_by: record.created_by,
+        comment: record.comment,
+        annotations: record.annotations,
+    })
+}
+
+/// A random (version 4) UUID. The standard library seeds its hashers from the operating system, which is
+/// all that uniqueness needs here: ids are names, not secrets.
+fn new_id() -> String {
+    let random = || std::collections::hash_map::RandomState::new().build_hasher().finish();
+    let (high, low) = (random(), random());
+    let high = (high & 0xffff_ffff_ffff_0fff) | 0x4000;
+    let low = (low & 0x3fff_ffff_ffff_ffff) | 0x8000_0000_0000_0000;
+    format!(
+        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+        high >> 32,
+        (high >> 16) & 0xffff,
+        high & 0xffff,
+        low >> 48,
+        low & 0xffff_ffff_ffff
+    )
+}
