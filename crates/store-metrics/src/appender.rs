@@ -1,0 +1,273 @@
+//! One batch on its way into the head: judged sample by sample, then logged and applied as one.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::atomic::Ordering;
+
+use index::SeriesId;
+use model::{Exemplar, FloatHistogram, Labels, TimestampMs, Value, is_stale};
+use storage::metrics::SeriesRef;
+use storage::{Appender, ErrorKind, StoreError};
+
+use crate::head::series::{Bounds, Series, Verdict};
+use crate::head::slot_of;
+use crate::metrics::StoreMetrics;
+use crate::record::Batch;
+use crate::store::Core;
+
+pub struct HeadAppender<'c> {
+    core: &'c Core,
+    bounds: Bounds,
+    samples: Vec<Pending>,
+    /// The newest sample of each series in this batch, as a position in `samples`.
+    newest: HashMap<SeriesId, usize, foldhash::fast::RandomState>,
+    exemplars: Vec<(SeriesId, Exemplar)>,
+}
+
+struct Pending {
+    id: SeriesId,
+    t: TimestampMs,
+    value: Value,
+}
+
+impl<'c> HeadAppender<'c> {
+    pub fn new(core: &'c Core) -> HeadAppender<'c> {
+        HeadAppender {
+            core,
+            bounds: core.head.bounds(),
+            samples: Vec::new(),
+            newest: HashMap::default(),
+            exemplars: Vec::new(),
+        }
+    }
+
+    /// Judges a sample of series `id` and takes it into the batch. `None` when the series is gone.
+    fn offer(&mut self, id: SeriesId, t: TimestampMs, value: &Value) -> Option<Result<(), StoreError>> {
+        let mut shard = self.core.head.shard(id);
+        let series = shard.get_mut(id)?;
+        let mut value = value.clone();
+        let pending = self.newest.get(&id).and_then(|at| self.samples.get(*at));
+        let ends_in_histogram = match pending {
+            Some(sample) => matches!(sample.value, Value::Histogram(_)),
+            None => series.last_is_histogram(),
+        };
+        // The end of a histogram series is a histogram, whoever announces it.
+        if let Value::Float(v) = value
+            && is_stale(v)
+            && ends_in_histogram
+        {
+            value = Value::Histogram(FloatHistogram { sum: v, ..FloatHistogram::default() }.into());
+        }
+        let stored = (series.last_t() != i64::MIN).then(|| (series.last_t(), series.last_value()));
+        let verdict = match (pending, &stored) {
+            (Some(p), Some((last, _))) if *last <= p.t => {
+                Series::judge(Some((p.t, &p.value)), t, &value, self.bounds)
+            }
+            (Some(p), None) => Series::judge(Some((p.t, &p.value)), t, &value, self.bounds),
+            (_, stored) => Series::judge(stored.as_ref().map(|(t, v)| (*t, v)), t, &value, self.bounds),
+        };
+        match verdict {
+            Ok(Verdict::Known) => {}
+            Ok(Verdict::Accept) => {
+                series.pins += 1;
+                let at = self.samples.len();
+                match self.newest.entry(id) {
+                    Entry::Vacant(vacant) => drop(vacant.insert(at)),
+                    Entry::Occupied(mut newest) => {
+                        if self.samples.get(*newest.get()).is_none_or(|sample| sample.t < t) {
+                            newest.insert(at);
+                        }
+                    }
+                }
+                self.samples.push(Pending { id, t, value });
+            }
+            Err(error) => return Some(Err(error)),
+        }
+        Some(Ok(()))
+    }
+
+    fn count_refusal(&self, error: &StoreError) {
+        let metrics = &self.core.metrics;
+        let counter = match error.kind {
+            ErrorKind::OutOfOrder => &metrics.out_of_order,
+            ErrorKind::OutOfBounds if self.bounds.late_from != i64::MAX => &metrics.too_old,
+            ErrorKind::OutOfBounds => &metrics.out_of_bounds,
+            ErrorKind::DuplicateTimestamp => &metrics.duplicates,
+            ErrorKind::LimitExceeded => &metrics.series_refused,
+            _ => return,
+        };
+        StoreMetrics::add(counter, 1);
+    }
+
+    fn log(&self, generation: u32) -> Batch {
+        let mut batch = Batch { exemplars: self.exemplars.clone(), ..Batch::default() };
+        let mut undefined = Vec::new();
+        for sample in &self.samples {
+            match &sample.value {
+                Value::Float(v) => batch.floats.push((sample.id, sample.t, *v)),
+                Value::Histogram(h) => batch.histograms.push((sample.id, sample.t, h.clone())),
+            }
+        }
+        let with_exemplars = self.exemplars.iter().map(|(id, _)| *id);
+        for id in self.newest.keys().copied().chain(with_exemplars) {
+            if self.core.head.shard(id).get(id).is_some_and(|series| series.defined_in != generation) {
+                undefined.push(id);
+            }
+        }
+        undefined.sort_unstable();
+        undefined.dedup();
+        let index = self.core.head.index();
+        let define = |id: SeriesId| Some((id, index.labels_of(id)?.clone()));
+        batch.definitions = undefined.into_iter().filter_map(define).collect();
+        batch
+    }
+
+    fn apply(&mut self, generation: u32, definitions: &[(SeriesId, Labels)]) {
+        let (core, window) = (self.core, self.core.window_ms);
+        let head = &core.head;
+        let (mut floats, mut histograms, mut late) = (0, 0, 0);
+        let (mut min_t, mut max_t) = (i64::MAX, i64::MIN);
+        let samples = std::mem::take(&mut self.samples);
+        {
+            let applying = head.visibility.apply();
+            for Pending { id, t, value } in samples {
+                let mut guard = head.shard(id);
+                let shard = &mut *guard;
+                let Some(series) = shard.series.get_mut(slot_of(id)) else { continue };
+                series.pins = series.pins.saturating_sub(1);
+                let last_t = series.last_t();
+                if t > last_t {
+                    shard.endings.note(&applying, id, last_t);
+                } else {
+                    late += 1;
+                }
+                let is_float = matches!(value, Value::Float(_));
+                if series.push(t, value, window) {
+                    if is_float {
+                        floats += 1
+                    } else {
+                        histograms += 1
+                    }
+                    (min_t, max_t) = (min_t.min(t), max_t.max(t));
+                }
+            }
+            if min_t <= max_t {
+                head.note_times(min_t, max_t);
+            }
+        }
+        for (id, _) in definitions {
+            if let Some(series) = head.shard(*id).get_mut(*id) {
+                series.defined_in = generation;
+            }
+        }
+        if !self.exemplars.is_empty() {
+            let exemplars = std::mem::take(&mut self.exemplars);
+            let labelled: Vec<(Labels, Exemplar)> = {
+                let index = head.index();
+                exemplars.into_iter().filter_map(|(id, e)| Some((index.labels_of(id)?.clone(), e))).collect()
+            };
+            let mut ring = core.exemplars();
+            labelled.into_iter().for_each(|(labels, exemplar)| ring.push(&labels, exemplar));
+        }
+        StoreMetrics::add(&core.metrics.floats_appended, floats);
+        StoreMetrics::add(&core.metrics.histograms_appended, histograms);
+        StoreMetrics::add(&core.metrics.late_appended, late);
+    }
+}
+
+impl Appender for HeadAppender<'_> {
+    fn append(
+        &mut self,
+        series: Option<SeriesRef>,
+        labels: &Labels,
+        t: TimestampMs,
+        value: Value,
+    ) -> Result<SeriesRef, StoreError> {
+        if let Value::Histogram(h) = &value
+            && !h.is_consistent()
+        {
+            let message = "histogram spans and buckets differ in number";
+            return Err(StoreError::new(ErrorKind::Invalid, message));
+        }
+        let known = series.and_then(|series| SeriesId::try_from(series.0).ok());
+        if let Some(id) = known {
+            match self.offer(id, t, &value) {
+                Some(Ok(())) => return Ok(SeriesRef(u64::from(id))),
+                Some(Err(error)) => {
+                    self.count_refusal(&error);
+                    return Err(error);
+                }
+                // Collected since the caller last heard of it.
+                None => StoreMetrics::add(&self.core.metrics.series_not_found, 1),
+            }
+        }
+        if labels.is_empty() {
+            return Err(StoreError::new(ErrorKind::Invalid, "empty labelset: invalid sample"));
+        }
+        loop {
+            let (id, new) = self.core.head.series_id(labels).inspect_err(|e| self.count_refusal(e))?;
+            if new {
+                StoreMetrics::add(&self.core.metrics.series_created, 1);
+            }
+            match self.offer(id, t, &value) {
+                Some(Ok(())) => return Ok(SeriesRef(u64::from(id))),
+                Some(Err(error)) => {
+                    self.count_refusal(&error);
+                    return Err(error);
+                }
+                // Collected between the two steps; the next look-up creates it anew.
+                None => continue,
+            }
+        }
+    }
+
+    fn append_exemplar(&mut self, series: SeriesRef, mut exemplar: Exemplar) -> Result<(), StoreError> {
+        let unknown = || {
+            let message = format!("unknown series ref {} for an exemplar", series.0);
+            StoreError::new(ErrorKind::Invalid, message)
+        };
+        let id = SeriesId::try_from(series.0).map_err(|_| unknown())?;
+        let labels = self.core.head.labels_of(id).ok_or_else(unknown)?;
+        if exemplar.timestamp.is_none() {
+            let pending = self.newest.get(&id).and_then(|at| self.samples.get(*at)).map(|sample| sample.t);
+            let stored = || self.core.head.shard(id).get(id).map(Series::last_t).filter(|t| *t != i64::MIN);
+            exemplar.timestamp = pending.or_else(stored);
+        }
+        let verdict = self.core.exemplars().check(&labels, &exemplar).inspect_err(|error| {
+            if error.kind == ErrorKind::OutOfOrder {
+                StoreMetrics::add(&self.core.metrics.exemplars_out_of_order, 1);
+            }
+        })?;
+        if verdict {
+            self.exemplars.push((id, exemplar));
+        }
+        Ok(())
+    }
+
+    fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
+        if self.core.closed.load(Ordering::Acquire) {
+            return Err(StoreError::new(ErrorKind::Closed, "the metrics store is closed"));
+        }
+        if self.samples.is_empty() && self.exemplars.is_empty() {
+            return Ok(());
+        }
+        let log = self.core.log.enter();
+        let batch = self.log(log.generation());
+        self.core.append_record(&batch.encode())?;
+        let newest = self.samples.iter().map(|sample| sample.t).max();
+        log.note_time(newest.unwrap_or(i64::MIN));
+        self.apply(log.generation(), &batch.definitions);
+        Ok(())
+    }
+}
+
+impl Drop for HeadAppender<'_> {
+    /// A batch that was not committed lets go of its series.
+    fn drop(&mut self) {
+        for sample in &self.samples {
+            if let Some(series) = self.core.head.shard(sample.id).get_mut(sample.id) {
+                series.pins = series.pins.saturating_sub(1);
+            }
+        }
+    }
+}

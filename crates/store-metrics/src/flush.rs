@@ -1,0 +1,220 @@
+//! From memory to parts.
+//!
+//! A flush sets aside everything older than some time, writes it to parts (one per time partition) and
+//! publishes them together with a mark (see [`log`](crate::log)). Readers that began before the
+//! publication know nothing of the new parts, so the head lets go of the samples only when the last of
+//! them has ended; until then newer readers skip what was set aside.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
+
+use index::SeriesId;
+use kernel::{PartInfo, Publication};
+use model::{Labels, TimestampMs};
+use storage::StoreError;
+use storage::metrics::SampleColumns;
+
+use crate::error::from_kernel;
+use crate::head::series::Series;
+use crate::log::{Mark, add_mark};
+use crate::metrics::StoreMetrics;
+use crate::part::PartBuilder;
+use crate::store::{Core, Maintenance};
+
+/// A flush whose parts are public.
+pub struct Published {
+    series: Vec<SeriesId>,
+    /// Views with a smaller number may still need the samples in the head.
+    next_view: u64,
+}
+
+impl Core {
+    /// Flushes when a window is complete or memory is short.
+    pub fn flush_due(&self) -> Result<(), StoreError> {
+        let Some(newest) = self.head.max_t() else { return Ok(()) };
+        self.rotate_log(newest);
+        let mut maintenance = self.maintenance();
+        let until = newest.saturating_sub(self.window_ms / 2).div_euclid(self.window_ms) * self.window_ms;
+        let due = self.head.min_t().is_some_and(|oldest| oldest < until) && until > maintenance.state.floor;
+        if due {
+            self.flush_before(&mut maintenance, until, until)?;
+        }
+        let half_window = newest.div_euclid((self.window_ms / 2).max(1));
+        if half_window != maintenance.garbage_collected_at {
+            maintenance.garbage_collected_at = half_window;
+            self.collect_garbage();
+        }
+        if self.head.count_bytes() > self.settings.head_bytes_max {
+            let floor = maintenance.state.floor;
+            self.flush_before(&mut maintenance, i64::MAX, floor)?;
+        }
+        Ok(())
+    }
+
+    /// Writes everything in memory.
+    pub fn flush_all(&self) -> Result<(), StoreError> {
+        let mut maintenance = self.maintenance();
+        let floor = maintenance.state.floor;
+        self.flush_before(&mut maintenance, i64::MAX, floor)
+    }
+
+    /// Begins a generation of the log with each window, so that whole generations become dispensable.
+    fn rotate_log(&self, newest: TimestampMs) {
+        let in_log = self.log.first_window(self.window_ms);
+        if in_log.is_some_and(|window| newest.div_euclid(self.window_ms) > window) {
+            self.log.pause().rotate(self.table.wal_end());
+        }
+    }
+
+    fn flush_before(
+        &self,
+        maintenance: &mut Maintenance,
+        until: TimestampMs,
+        floor: TimestampMs,
+    ) -> Result<(), StoreError> {
+        self.finish_locked(maintenance, false);
+        if maintenance.published.is_some() {
+            // Old readers still hold the last one; the next round tries again.
+            return Ok(());
+        }
+        StoreMetrics::add(&self.metrics.flushes, 1);
+        self.head.raise_floor(floor);
+        let mark = {
+            let mut paused = self.log.pause();
+            let lsn = self.table.wal_end();
+            if until == i64::MAX {
+                paused.rotate(lsn);
+            }
+            Mark { lsn, until }
+        };
+        self.head.flush_begun.fetch_add(1, Ordering::AcqRel);
+        let mut ids = Vec::new();
+        self.head.for_each(|id, series| {
+            if series.begin_flush(until) {
+                ids.push(id);
+            }
+        });
+        match self.write_and_publish(maintenance, mark, floor, &ids) {
+            Ok(()) => {
+                maintenance.published =
+                    Some(Published { series: ids, next_view: self.head.visibility.next_view() });
+                StoreMetrics::add(&self.metrics.compactions, 1);
+                self.finish_locked(maintenance, false);
+                Ok(())
+            }
+            Err(error) => {
+                self.end_flush(&ids, false);
+                Err(error)
+            }
+        }
+    }
+
+    fn write_and_publish(
+        &self,
+        maintenance: &mut Maintenance,
+        mark: Mark,
+        floor: TimestampMs,
+        ids: &[SeriesId],
+    ) -> Result<(), StoreError> {
+        let added = self.write_parts(ids)?;
+        let low_water = self.log.low_water(mark);
+        let mut state = maintenance.state.clone();
+        state.floor = state.floor.max(floor);
+        add_mark(&mut state.marks, mark, low_water);
+        let publication = Publication {
+            add: added,
+            remove: Vec::new(),
+            low_water: Some(low_water),
+            state: Some(state.encode()),
+        };
+        self.table.publish(publication).map_err(from_kernel)?;
+        maintenance.state = state;
+        self.refresh_parts(&maintenance.state, true);
+        StoreMetrics::add(&self.metrics.truncations, 1);
+        Ok(())
+    }
+
+    /// Writes what is set aside, one part per partition.
+    fn write_parts(&self, ids: &[SeriesId]) -> Result<Vec<PartInfo>, StoreError> {
+        let mut ordered: Vec<(Labels, SeriesId)> = {
+            let index = self.head.index();
+            ids.iter().filter_map(|id| Some((index.labels_of(*id)?.clone(), *id))).collect()
+        };
+        ordered.sort_unstable();
+        let mut partitions = BTreeSet::new();
+        for (_, id) in &ordered {
+            if let Some(series) = self.head.shard(*id).get(*id) {
+                series.flushing_bounds(|min_t, max_t| {
+                    partitions.extend(self.table.partition(min_t)..=self.table.partition(max_t));
+                });
+            }
+        }
+        let mut added = Vec::new();
+        for partition in partitions {
+            let mut builder = PartBuilder::new(&self.table);
+            let mut columns = SampleColumns::default();
+            for (labels, id) in &ordered {
+                if self.is_closed() {
+                    return Err(StoreError::new(storage::ErrorKind::Closed, "closed while flushing"));
+                }
+                let grabbed = self.head.shard(*id).get(*id).map(Series::flushing);
+                columns.clear();
+                if let Some(grabbed) = grabbed {
+                    grabbed.decode(&mut columns)?;
+                }
+                self.keep_partition(&mut columns, partition);
+                builder.add(labels, &columns)?;
+            }
+            added.extend(builder.finish()?);
+        }
+        Ok(added)
+    }
+
+    fn keep_partition(&self, columns: &mut SampleColumns, partition: i64) {
+        let inside = |t: TimestampMs| self.table.partition(t) == partition;
+        let all_inside = columns.float_times.first().is_none_or(|t| inside(*t))
+            && columns.float_times.last().is_none_or(|t| inside(*t))
+            && columns.histograms.first().is_none_or(|(t, _)| inside(*t))
+            && columns.histograms.last().is_none_or(|(t, _)| inside(*t));
+        if all_inside {
+            return;
+        }
+        let mut keep = columns.float_times.iter().map(|t| inside(*t));
+        columns.floats.retain(|_| keep.next().unwrap_or(false));
+        columns.float_times.retain(|t| inside(*t));
+        columns.histograms.retain(|(t, _)| inside(*t));
+    }
+
+    /// Lets go of flushed samples when nobody needs them in the head any more.
+    pub fn finish_published(&self, force: bool) {
+        self.finish_locked(&mut self.maintenance(), force);
+    }
+
+    /// `force`: even while readers that began before the publication are about.
+    pub fn finish_locked(&self, maintenance: &mut Maintenance, force: bool) {
+        let Some(published) = maintenance.published.take() else { return };
+        if !force && self.head.visibility.has_view_before(published.next_view) {
+            maintenance.published = Some(published);
+            return;
+        }
+        self.end_flush(&published.series, true);
+        self.collect_garbage();
+        self.head.find_oldest();
+    }
+
+    /// Forgets series without samples that are too old to go on in time order.
+    fn collect_garbage(&self) {
+        let Some(newest) = self.head.max_t() else { return };
+        let removed = self.head.collect_garbage(newest.saturating_sub(self.window_ms / 2));
+        StoreMetrics::add(&self.metrics.series_removed, removed as u64);
+        StoreMetrics::add(&self.metrics.garbage_collections, 1);
+    }
+
+    fn end_flush(&self, ids: &[SeriesId], written: bool) {
+        for id in ids {
+            if let Some(series) = self.head.shard(*id).get_mut(*id) {
+                series.end_flush(written);
+            }
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Small parts into larger ones, old parts away, deleted samples out.
+//!
+//! Writing the merged part takes long and happens without the maintenance lock; only the publication takes
+//! it. Should a deletion have come between, the merged part does not know of it and is thrown away.
+
+use std::sync::Arc;
+
+use kernel::{PartId, PartInfo, Publication};
+use storage::{ErrorKind, StoreError};
+
+use crate::error::from_kernel;
+use crate::metrics::StoreMetrics;
+use crate::part::{SeriesPart, merge_parts};
+use crate::state::Tombstones;
+use crate::store::{Core, LivePart};
+
+impl Core {
+    /// Merges one group of small neighbours. Returns whether there was one.
+    pub fn merge_once(&self) -> Result<bool, StoreError> {
+        let Some(plan) = self.table.plan_merge() else { return Ok(false) };
+        let ids: Vec<PartId> = plan.parts.iter().map(|part| part.id()).collect();
+        let sources: Vec<LivePart> =
+            self.parts().iter().filter(|live| ids.contains(&live.part.id())).cloned().collect();
+        if sources.len() != ids.len() {
+            return Ok(false);
+        }
+        self.rewrite(&sources)
+    }
+
+    /// Rewrites parts with deleted samples, one by one.
+    pub fn clean_tombstones(&self) -> Result<(), StoreError> {
+        for live in self.parts().iter().filter(|live| !live.tombstones.is_empty()) {
+            self.rewrite(std::slice::from_ref(live))?;
+        }
+        Ok(())
+    }
+
+    /// Replaces parts by one without what is deleted in them.
+    fn rewrite(&self, sources: &[LivePart]) -> Result<bool, StoreError> {
+        let inputs: Vec<(Arc<SeriesPart>, Arc<Tombstones>)> =
+            sources.iter().map(|live| (live.part.clone(), live.tombstones.clone())).collect();
+        let Some(add) = merge_parts(&self.table, &inputs, &|| self.is_closed())? else { return Ok(false) };
+        let mut maintenance = self.maintenance();
+        let mut state = maintenance.state.clone();
+        for live in sources {
+            let now = state.tombstones.remove(&live.part.id()).unwrap_or_default();
+            if now != *live.tombstones {
+                self.discard(add)?;
+                return Ok(false);
+            }
+        }
+        let remove = sources.iter().map(|live| live.part.id()).collect();
+        let publication = Publication { add, remove, low_water: None, state: Some(state.encode()) };
+        match self.table.publish(publication) {
+            Ok(()) => {}
+            // Retention came first.
+            Err(error) if error.kind == kernel::KernelErrorKind::Conflict => return Ok(false),
+            Err(error) => return Err(from_kernel(error)),
+        }
+        maintenance.state = state;
+        self.refresh_parts(&maintenance.state, false);
+        StoreMetrics::add(&self.metrics.compactions, 1);
+        Ok(true)
+    }
+
+    /// Parts nobody knows of go with the next start; publishing and removing them at once goes faster.
+    fn discard(&self, parts: Vec<PartInfo>) -> Result<(), StoreError> {
+        let remove = parts.iter().map(|part| part.id).collect();
+        self.table.publish(Publication { add: parts, ..Publication::default() }).map_err(from_kernel)?;
+        self.table.publish(Publication { remove, ..Publication::default() }).map_err(from_kernel)
+    }
+
+    /// Removes parts by age and by size.
+    pub fn expire(&self) -> Result<(), StoreError> {
+        let settings = &self.settings;
+        let mut removed = 0;
+        if settings.retention_ms > 0
+            && let Some(now) = self.newest_credible()
+        {
+            let gone = self.table.retain(now.saturating_sub(settings.retention_ms)).map_err(from_kernel)?;
+            StoreMetrics::add(&self.metrics.time_retentions, u64::from(gone > 0));
+            removed += gone;
+        }
+        if settings.retention_bytes > 0 {
+            let gone = self.table.retain_bytes(settings.retention_bytes).map_err(from_kernel)?;
+            StoreMetrics::add(&self.metrics.size_retentions, u64::from(gone > 0));
+            removed += gone;
+        }
+        if removed > 0 {
+            let mut maintenance = self.maintenance();
+            let live: std::collections::BTreeSet<PartId> =
+                self.table.snapshot().iter().map(|part| part.id()).collect();
+            maintenance.state.tombstones.retain(|id, _| live.contains(id));
+            self.refresh_parts(&maintenance.state, false);
+        }
+        Ok(())
+    }
+}
+
+impl SeriesPart {
+    /// The part in numbers.
+    pub fn summary(&self) -> crate::PartSummary {
+        let (series, chunks, samples) = self.counts();
+        let info = self.part().info();
+        crate::PartSummary {
+            id: info.id,
+            min_t: info.min_time,
+            max_t: info.max_time,
+            bytes: info.bytes,
+            series,
+            chunks,
+            samples,
+        }
+    }
+}
+
+/// Turns a limit of the manifest into words about deletions.
+pub fn too_many_deletions(error: StoreError) -> StoreError {
+    match error.kind {
+        ErrorKind::LimitExceeded => StoreError::new(
+            ErrorKind::LimitExceeded,
+            format!("too many deletions are pending; clean the tombstones first ({error})"),
+        ),
+        _ => error,
+    }
+}

@@ -1,0 +1,180 @@
+//! Writes one part, series after series in label order, with one page of each kind in memory.
+
+use std::collections::HashMap;
+
+use codec::{floats, histograms, timestamps};
+use index::IndexWriter;
+use kernel::{Compression, PartInfo, PartWriter, Table};
+use model::{Labels, TimestampMs};
+use storage::StoreError;
+use storage::metrics::SampleColumns;
+
+use super::directory::{Chunk, DirectoryWriter, TimesColumn};
+use super::{
+    CHUNK_SAMPLES_MAX, KIND_DIRECTORY, KIND_INDEX, KIND_TIMES, KIND_VALUES, PAGE_BYTES, SERIES_MAX,
+    VALUES_FLOATS, VALUES_HISTOGRAMS,
+};
+use crate::error::from_kernel;
+
+pub struct PartBuilder<'t> {
+    table: &'t Table,
+    writing: Option<Writing>,
+    finished: Vec<PartInfo>,
+}
+
+struct Writing {
+    writer: PartWriter,
+    index: IndexWriter,
+    directory: DirectoryWriter,
+    times: Page,
+    values: Page,
+    /// Columns of times by the hash of their bytes. At 128 bits equal hashes are equal columns.
+    columns: HashMap<u128, u32, foldhash::fast::RandomState>,
+    scratch: Vec<u8>,
+    samples: u64,
+    min_t: TimestampMs,
+    max_t: TimestampMs,
+}
+
+/// A page that collects columns.
+struct Page {
+    kind: u8,
+    bytes: Vec<u8>,
+    /// Pages of this kind written before.
+    written: u32,
+}
+
+impl<'t> PartBuilder<'t> {
+    pub fn new(table: &'t Table) -> PartBuilder<'t> {
+        PartBuilder { table, writing: None, finished: Vec::new() }
+    }
+
+    /// Adds a series, which sorts after all before. One without samples is left out.
+    pub fn add(&mut self, labels: &Labels, columns: &SampleColumns) -> Result<(), StoreError> {
+        if columns.is_empty() {
+            return Ok(());
+        }
+        if self.writing.as_ref().is_some_and(|writing| writing.index.len() >= SERIES_MAX) {
+            self.close()?;
+        }
+        if self.writing.is_none() {
+            self.writing = Some(Writing::begin(self.table)?);
+        }
+        match &mut self.writing {
+            Some(writing) => writing.add(labels, columns),
+            None => Ok(()),
+        }
+    }
+
+    /// Closes the last part. Usually there is exactly one; none when nothing was added.
+    pub fn finish(mut self) -> Result<Vec<PartInfo>, StoreError> {
+        self.close()?;
+        Ok(self.finished)
+    }
+
+    fn close(&mut self) -> Result<(), StoreError> {
+        if let Some(writing) = self.writing.take() {
+            self.finished.push(writing.finish()?);
+        }
+        Ok(())
+    }
+}
+
+impl Writing {
+    fn begin(table: &Table) -> Result<Writing, StoreError> {
+        Ok(Writing {
+            writer: table.part_writer().map_err(from_kernel)?,
+            index: IndexWriter::default(),
+            directory: DirectoryWriter::default(),
+            times: Page { kind: KIND_TIMES, bytes: Vec::new(), written: 0 },
+            values: Page { kind: KIND_VALUES, bytes: Vec::new(), written: 0 },
+            columns: HashMap::default(),
+            scratch: Vec::new(),
+            samples: 0,
+            min_t: i64::MAX,
+            max_t: i64::MIN,
+        })
+    }
+
+    fn add(&mut self, labels: &Labels, columns: &SampleColumns) -> Result<(), StoreError> {
+        self.index.push(labels);
+        self.directory.begin_series();
+        self.samples += columns.len() as u64;
+        let times = columns.float_times.chunks(CHUNK_SAMPLES_MAX);
+        for (times, values) in times.zip(columns.floats.chunks(CHUNK_SAMPLES_MAX)) {
+            self.scratch.clear();
+            self.scratch.push(VALUES_FLOATS);
+            floats::encode(values, &mut self.scratch);
+            self.add_chunk(times)?;
+        }
+        for samples in columns.histograms.chunks(CHUNK_SAMPLES_MAX) {
+            let times: Vec<TimestampMs> = samples.iter().map(|(t, _)| *t).collect();
+            let values: Vec<_> = samples.iter().map(|(_, h)| h.clone()).collect();
+            self.scratch.clear();
+            self.scratch.push(VALUES_HISTOGRAMS);
+            histograms::encode(&values, &mut self.scratch);
+            self.add_chunk(&times)?;
+        }
+        Ok(())
+    }
+
+    /// Adds the values column in `scratch` with its times.
+    fn add_chunk(&mut self, times: &[TimestampMs]) -> Result<(), StoreError> {
+        let (page, offset) = self.values.append(&self.scratch, &mut self.writer)?;
+        let times = self.times_column(times)?;
+        self.directory.add_chunk(Chunk { times, page, offset });
+        Ok(())
+    }
+
+    fn times_column(&mut self, times: &[TimestampMs]) -> Result<u32, StoreError> {
+        self.scratch.clear();
+        timestamps::encode(times, &mut self.scratch);
+        let hash = xxhash_rust::xxh3::xxh3_128(&self.scratch);
+        if let Some(column) = self.columns.get(&hash) {
+            return Ok(*column);
+        }
+        let (page, offset) = self.times.append(&self.scratch, &mut self.writer)?;
+        let min_t = times.first().copied().unwrap_or(i64::MAX);
+        let max_t = times.last().copied().unwrap_or(i64::MIN);
+        (self.min_t, self.max_t) = (self.min_t.min(min_t), self.max_t.max(max_t));
+        let column = TimesColumn { page, offset, count: times.len() as u32, min_t, max_t };
+        let column = self.directory.add_column(column);
+        self.columns.insert(hash, column);
+        Ok(column)
+    }
+
+    fn finish(mut self) -> Result<PartInfo, StoreError> {
+        self.values.write(&mut self.writer)?;
+        self.times.write(&mut self.writer)?;
+        let (series, chunks) = (self.index.len() as u64, self.directory.chunks() as u64);
+        let zstd = Compression::default();
+        self.writer.add_page(KIND_DIRECTORY, &self.directory.finish(), zstd).map_err(from_kernel)?;
+        self.writer.add_page(KIND_INDEX, &self.index.finish(), zstd).map_err(from_kernel)?;
+        let mut meta = Vec::new();
+        for n in [series, chunks, self.samples] {
+            codec::write_uvarint(&mut meta, n);
+        }
+        self.writer.finish(&meta, self.min_t, self.max_t).map_err(from_kernel)
+    }
+}
+
+impl Page {
+    /// Adds a column and returns its place: page and offset.
+    fn append(&mut self, column: &[u8], writer: &mut PartWriter) -> Result<(u32, u32), StoreError> {
+        if self.bytes.len() >= PAGE_BYTES {
+            self.write(writer)?;
+        }
+        let place = (self.written, self.bytes.len() as u32);
+        self.bytes.extend_from_slice(column);
+        Ok(place)
+    }
+
+    fn write(&mut self, writer: &mut PartWriter) -> Result<(), StoreError> {
+        if !self.bytes.is_empty() {
+            writer.add_page(self.kind, &self.bytes, Compression::default()).map_err(from_kernel)?;
+            self.bytes.clear();
+            self.written += 1;
+        }
+        Ok(())
+    }
+}

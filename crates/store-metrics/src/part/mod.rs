@@ -1,0 +1,41 @@
+//! Parts of the metrics store: a trio of builder, bytes and reader. `docs/format/metrics.md` draws them.
+//!
+//! A part holds series in label order. Each series has *chunks*: a column of times and a column of values
+//! of at most [`CHUNK_SAMPLES_MAX`] samples. Series of one scrape target share their columns of times, so
+//! these are stored once and referred to. Columns lie one after another on pages of about
+//! [`PAGE_BYTES`], which the kernel compresses, so neighbouring series compress together.
+//!
+//! ```text
+//! index page ─► series id ─► directory ─► chunk ─► times column (shared)
+//!                                            └───► values column
+//! ```
+
+mod builder;
+mod directory;
+mod merge;
+mod reader;
+
+pub use builder::PartBuilder;
+pub use merge::merge_parts;
+pub use reader::{PartCaches, SeriesPart};
+
+/// The most samples of one column: a read of a short range decodes at most this many in vain.
+pub const CHUNK_SAMPLES_MAX: usize = 4096;
+
+/// A page is closed when it has reached this size. Large enough for zstd to find repetition, small enough
+/// to be read for one series.
+pub const PAGE_BYTES: usize = 64 << 10;
+
+/// A part is closed and the next one begun at this many series, which keeps index and directory below the
+/// kernel's page limit.
+pub const SERIES_MAX: usize = 1 << 20;
+
+/// Page kinds.
+const KIND_INDEX: u8 = 1;
+const KIND_DIRECTORY: u8 = 2;
+const KIND_TIMES: u8 = 3;
+const KIND_VALUES: u8 = 4;
+
+/// First byte of a values column.
+const VALUES_FLOATS: u8 = 0;
+const VALUES_HISTOGRAMS: u8 = 1;

@@ -1,0 +1,216 @@
+//! Head and parts as one, at one moment.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use index::{IndexView, SeriesId};
+use model::{Labels, Matcher, TimestampMs};
+use smallvec::SmallVec;
+use storage::metrics::{SampleColumns, SeriesHandle};
+use storage::{ErrorKind, Querier, StoreError};
+
+use crate::error::from_index;
+use crate::head::visibility::View;
+use crate::merge_columns::{merge_columns, remove_ranges};
+use crate::store::{Core, LivePart};
+
+pub struct StoreQuerier {
+    core: Arc<Core>,
+    view: View,
+    /// Flushes up to this one are in `parts`.
+    flushed: u64,
+    mint: TimestampMs,
+    maxt: TimestampMs,
+    /// Those that overlap the range, oldest first.
+    parts: Vec<LivePart>,
+    /// What the tokens of handed-out series mean.
+    selected: RwLock<Vec<Sources>>,
+}
+
+/// Where the samples of one series are, in the order in which they win.
+type Sources = SmallVec<[Source; 2]>;
+
+#[derive(Debug, Clone, Copy)]
+struct Source {
+    /// Position in `parts`, or [`HEAD`].
+    part: u32,
+    series: SeriesId,
+}
+
+const HEAD: u32 = u32::MAX;
+
+impl StoreQuerier {
+    pub fn new(core: Arc<Core>, mint: TimestampMs, maxt: TimestampMs) -> StoreQuerier {
+        let (view, parts, flushed) = {
+            let gate = core.head.visibility.close_gate();
+            let view = core.head.visibility.begin_view(&gate);
+            (view, core.parts(), core.head.flush_published.load(Ordering::Acquire))
+        };
+        let parts = parts.iter().filter(|live| live.part.part().overlaps(mint, maxt)).cloned().collect();
+        StoreQuerier { core, view, flushed, mint, maxt, parts, selected: RwLock::default() }
+    }
+
+    fn head_overlaps(&self) -> bool {
+        let head = &self.core.head;
+        let bounds = head.min_t().zip(head.max_t());
+        bounds.is_some_and(|(min_t, max_t)| min_t <= self.maxt && max_t >= self.mint)
+    }
+
+    /// Runs `visit` on every index that may know series of the range.
+    fn each_index(
+        &self,
+        mut visit: impl FnMut(&dyn IndexView) -> Result<(), index::IndexError>,
+    ) -> Result<(), StoreError> {
+        for live in &self.parts {
+            live.part.with_index(&mut visit)?;
+        }
+        if self.head_overlaps() {
+            visit(&*self.core.head.index()).map_err(from_index)?;
+        }
+        Ok(())
+    }
+
+    fn select_in_head(&self, matchers: &[Matcher]) -> Result<Vec<(Labels, Source)>, StoreError> {
+        let mut found = Vec::new();
+        if !self.head_overlaps() {
+            return Ok(found);
+        }
+        let head = &self.core.head;
+        {
+            let index = head.index();
+            for id in index::select(&*index, matchers).map_err(from_index)? {
+                if let Some(labels) = index.labels_of(id) {
+                    found.push((labels.clone(), Source { part: HEAD, series: id }));
+                }
+            }
+        }
+        // Outside of the index lock, so that new series can appear meanwhile.
+        found.retain(|(_, source)| {
+            let bounds = head.shard(source.series).get(source.series).and_then(|series| series.time_bounds());
+            bounds.is_some_and(|(min_t, max_t)| min_t <= self.maxt && max_t >= self.mint)
+        });
+        Ok(found)
+    }
+
+    fn read_head(
+        &self,
+        id: SeriesId,
+        mint: TimestampMs,
+        maxt: TimestampMs,
+        out: &mut SampleColumns,
+    ) -> Result<(), StoreError> {
+        let head = &self.core.head;
+        let skip_flushing = self.flushed >= head.flush_begun.load(Ordering::Acquire);
+        let grabbed = {
+            let shard = head.shard(id);
+            let visible_until = shard.endings.visible_until(self.view, id);
+            match shard.get(id) {
+                Some(series) => series.grab(mint, maxt, visible_until, skip_flushing),
+                None => return Ok(()),
+            }
+        };
+        if out.is_empty() {
+            return grabbed.decode(out);
+        }
+        let mut own = SampleColumns::default();
+        grabbed.decode(&mut own)?;
+        merge_columns(out, &own);
+        Ok(())
+    }
+}
+
+impl Drop for StoreQuerier {
+    fn drop(&mut self) {
+        self.core.head.visibility.end_view(self.view);
+    }
+}
+
+impl Querier for StoreQuerier {
+    fn select(&self, matchers: &[Matcher]) -> Result<Vec<SeriesHandle>, StoreError> {
+        let mut found: Vec<(Labels, Source)> = Vec::new();
+        for (at, live) in self.parts.iter().enumerate() {
+            let ids = live.part.with_index(|index| index::select(index, matchers))?;
+            let mut kept = Vec::with_capacity(ids.len());
+            for id in ids {
+                if live.part.overlaps(id, self.mint, self.maxt)? {
+                    kept.push(id);
+                }
+            }
+            live.part.with_index(|index| {
+                for id in kept {
+                    found.push((index.labels(id)?, Source { part: at as u32, series: id }));
+                }
+                Ok(())
+            })?;
+        }
+        found.extend(self.select_in_head(matchers)?);
+        // Each part's series come in order already, which this sort takes advantage of. It is stable:
+        // sources of one series stay in the order in which they win.
+        found.sort_by(|a, b| a.0.cmp(&b.0));
+        let mut selected = self.selected.write().unwrap_or_else(PoisonError::into_inner);
+        let mut handles: Vec<SeriesHandle> = Vec::new();
+        for (labels, source) in found {
+            match (handles.last(), selected.last_mut()) {
+                (Some(last), Some(sources)) if last.labels == labels => sources.push(source),
+                _ => {
+                    handles.push(SeriesHandle { labels, token: selected.len() as u64 });
+                    selected.push(SmallVec::from_slice(&[source]));
+                }
+            }
+        }
+        Ok(handles)
+    }
+
+    fn read(
+        &self,
+        series: &SeriesHandle,
+        mint: TimestampMs,
+        maxt: TimestampMs,
+        out: &mut SampleColumns,
+    ) -> Result<(), StoreError> {
+        out.clear();
+        let (mint, maxt) = (mint.max(self.mint), maxt.min(self.maxt));
+        let sources = {
+            let selected = self.selected.read().unwrap_or_else(PoisonError::into_inner);
+            selected.get(series.token as usize).cloned()
+        };
+        let sources = sources.ok_or_else(|| {
+            StoreError::new(ErrorKind::Invalid, format!("series {} is not of this querier", series.labels))
+        })?;
+        for Source { part, series } in sources {
+            if part == HEAD {
+                self.read_head(series, mint, maxt, out)?;
+                continue;
+            }
+            let Some(live) = self.parts.get(part as usize) else { continue };
+            if live.tombstones.is_empty() {
+                live.part.read(series, mint, maxt, out)?;
+                continue;
+            }
+            let mut own = SampleColumns::default();
+            live.part.read(series, mint, maxt, &mut own)?;
+            remove_ranges(&mut own, &live.tombstones.of(series));
+            merge_columns(out, &own);
+        }
+        Ok(())
+    }
+
+    fn label_names(&self, matchers: &[Matcher]) -> Result<Vec<String>, StoreError> {
+        let mut names = BTreeSet::new();
+        self.each_index(|index| {
+            names.extend(index::label_names(index, matchers)?);
+            Ok(())
+        })?;
+        Ok(names.into_iter().collect())
+    }
+
+    fn label_values(&self, name: &str, matchers: &[Matcher]) -> Result<Vec<String>, StoreError> {
+        let mut values = BTreeSet::new();
+        self.each_index(|index| {
+            values.extend(index::label_values(index, name, matchers)?);
+            Ok(())
+        })?;
+        Ok(values.into_iter().collect())
+    }
+}

@@ -1,0 +1,69 @@
+//! The store against an oracle in memory, and the cases an oracle does not reach.
+
+mod crash;
+mod exemplars;
+mod model_based;
+mod order;
+mod visible;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use model::{Labels, Matcher, Value};
+use platform::{Clock, ManualClock};
+use storage::MetricsStore;
+use storage::metrics::SampleColumns;
+
+use crate::{Settings, Store};
+
+const HOUR: i64 = 3_600_000;
+
+/// No background thread: tests say when.
+fn settings() -> Settings {
+    Settings { background: false, ..Settings::default() }
+}
+
+fn clock() -> Arc<dyn Clock> {
+    Arc::new(ManualClock::at_ms(1_000 * HOUR))
+}
+
+fn open(dir: &Path, settings: Settings) -> Store {
+    Store::open(dir, settings, clock()).unwrap()
+}
+
+fn series(name: &str, host: u32) -> Labels {
+    Labels::from_pairs([("__name__", name.to_owned()), ("host", format!("h{host}"))])
+}
+
+/// Appends floats in one batch.
+fn append(store: &Store, samples: &[(&Labels, i64, f64)]) {
+    let mut appender = store.appender();
+    for (labels, t, v) in samples {
+        appender.append(None, labels, *t, Value::Float(*v)).unwrap();
+    }
+    appender.commit().unwrap();
+}
+
+/// Everything that matches, without series that have no samples.
+fn read_all(store: &Store, matchers: &[Matcher], mint: i64, maxt: i64) -> Vec<(Labels, SampleColumns)> {
+    let querier = store.querier(mint, maxt).unwrap();
+    let handles = querier.select(matchers).unwrap();
+    assert!(handles.is_sorted_by(|a, b| a.labels < b.labels), "ordered by labels, each once");
+    let mut all = Vec::new();
+    for handle in handles {
+        let mut columns = SampleColumns::default();
+        querier.read(&handle, mint, maxt, &mut columns).unwrap();
+        if !columns.is_empty() {
+            all.push((handle.labels, columns));
+        }
+    }
+    all
+}
+
+/// The floats of one series as `t=v` words.
+fn floats(store: &Store, labels: &Labels) -> String {
+    let all = read_all(store, &[], i64::MIN, i64::MAX);
+    let Some((_, columns)) = all.iter().find(|(l, _)| l == labels) else { return String::new() };
+    let words = columns.float_times.iter().zip(&columns.floats).map(|(t, v)| format!("{t}={v}"));
+    words.collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,96 @@
+//! What is committed is there after the process died, whatever it was doing.
+
+use model::Matcher;
+use storage::MetricsStore;
+
+use super::{HOUR, append, clock, floats, open, read_all, series, settings};
+use crate::{Settings, Store};
+
+const NOW: i64 = 100 * HOUR;
+const MINUTE: i64 = 60_000;
+
+#[test]
+fn death_without_close_loses_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut expected = Vec::new();
+    for life in 0..4 {
+        let store = open(dir.path(), settings());
+        assert_eq!(read_all(&store, &[], i64::MIN, i64::MAX), expected);
+        for minute in 0..50 {
+            let t = NOW + (life * 50 + minute) * MINUTE;
+            append(&store, &[(&series("m", 1), t, t as f64), (&series("m", minute as u32), t + 1, 0.1)]);
+        }
+        store.maintain().unwrap();
+        expected = read_all(&store, &[], i64::MIN, i64::MAX);
+        assert_eq!(expected.len(), 50);
+    }
+}
+
+#[test]
+fn the_log_is_cut_behind_flushes_and_stays_sufficient() {
+    let dir = tempfile::tempdir().unwrap();
+    let small = Settings { wal_segment_bytes: 2 << 10, ..settings() };
+    let store = open(dir.path(), small.clone());
+    for minute in 0..20 * 60 {
+        let t = NOW + minute * MINUTE;
+        append(
+            &store,
+            &[(&series("m", 1), t, minute as f64), (&series("m", 2), t, 1.0 / (minute + 1) as f64)],
+        );
+        if minute % 10 == 0 {
+            store.maintain().unwrap();
+        }
+    }
+    let log_bytes = store.kernel_metrics().wal_segment_bytes.load(std::sync::atomic::Ordering::Relaxed);
+    let all_bytes = store.kernel_metrics().wal_bytes.load(std::sync::atomic::Ordering::Relaxed);
+    assert!(log_bytes * 3 < all_bytes, "{log_bytes} of {all_bytes} bytes left");
+    let before = read_all(&store, &[], i64::MIN, i64::MAX);
+    assert_eq!(before[0].1.len(), 20 * 60);
+    let head_series = store.gauges().head_series;
+    drop(store);
+    let store = open(dir.path(), small);
+    assert_eq!(read_all(&store, &[], i64::MIN, i64::MAX), before);
+    assert_eq!(store.gauges().head_series, head_series);
+    // Flushed samples were not taken into memory again.
+    let in_parts: u64 = store.parts().iter().map(|part| part.samples).sum();
+    assert!(store.time_range().is_some_and(|(oldest, _)| oldest == NOW) && in_parts > 16 * 60);
+    assert!(store.gauges().head_min_t > NOW + 15 * HOUR);
+}
+
+#[test]
+fn deletions_survive_in_memory_and_in_parts() {
+    let dir = tempfile::tempdir().unwrap();
+    let m = series("m", 1);
+    let store = open(dir.path(), settings());
+    append(&store, &[(&m, NOW, 1.0), (&series("m", 2), NOW, 1.0)]);
+    append(&store, &[(&m, NOW + 1, 2.0)]);
+    store.flush().unwrap();
+    append(&store, &[(&m, NOW + 2, 3.0)]);
+    append(&store, &[(&m, NOW + 3, 4.0)]);
+    store.delete_series(&[Matcher::equal("host", "h1")], NOW + 1, NOW + 2).unwrap();
+    let expected = format!("{NOW}=1 {}=4", NOW + 3);
+    assert_eq!(floats(&store, &m), expected);
+    drop(store);
+    let store = open(dir.path(), settings());
+    assert_eq!(floats(&store, &m), expected);
+    store.clean_tombstones().unwrap();
+    assert_eq!(store.parts().iter().map(|part| part.samples).sum::<u64>(), 2);
+    store.flush().unwrap();
+    assert_eq!(floats(&store, &m), expected);
+    drop(store);
+    assert_eq!(floats(&open(dir.path(), settings()), &m), expected);
+}
+
+#[test]
+fn closing_refuses_later_batches_and_keeps_the_rest() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), Settings { background: true, ..settings() }, clock()).unwrap();
+    append(&store, &[(&series("m", 1), NOW, 1.0)]);
+    store.close().unwrap();
+    let mut appender = store.appender();
+    appender.append(None, &series("m", 1), NOW + 1, model::Value::Float(2.0)).unwrap();
+    assert_eq!(appender.commit().unwrap_err().kind, storage::ErrorKind::Closed);
+    assert_eq!(floats(&store, &series("m", 1)), format!("{NOW}=1"));
+    drop(store);
+    assert_eq!(floats(&open(dir.path(), settings()), &series("m", 1)), format!("{NOW}=1"));
+}

@@ -1,0 +1,35 @@
+//! Exemplars come back by selector and survive the process.
+
+use model::{Exemplar, Labels, Matcher, Value};
+use storage::{ErrorKind, MetricsStore};
+
+use super::{HOUR, open, series, settings};
+
+const NOW: i64 = 100 * HOUR;
+
+#[test]
+fn exemplars_are_found_by_selector_and_survive() {
+    let dir = tempfile::tempdir().unwrap();
+    let trace = |id: &str| Labels::from_pairs([("trace_id", id)]);
+    let (m, n) = (series("m", 1), series("n", 1));
+    let store = open(dir.path(), settings());
+    let mut appender = store.appender();
+    for (labels, id, timestamp) in [(&m, "a", None), (&n, "b", Some(NOW + 5))] {
+        let reference = appender.append(None, labels, NOW, Value::Float(1.0)).unwrap();
+        appender.append_exemplar(reference, Exemplar { labels: trace(id), value: 0.5, timestamp }).unwrap();
+    }
+    let unknown = appender.append_exemplar(
+        storage::metrics::SeriesRef(99),
+        Exemplar { labels: trace("c"), value: 0.5, timestamp: None },
+    );
+    assert_eq!(unknown.unwrap_err().kind, ErrorKind::Invalid);
+    appender.commit().unwrap();
+    let all = store.exemplars(&[vec![Matcher::equal("host", "h1")]], NOW, NOW + 5).unwrap();
+    assert_eq!(all.len(), 2);
+    assert_eq!((&all[0].0, all[0].1[0].timestamp), (&m, Some(NOW)));
+    drop(store);
+    let store = open(dir.path(), settings());
+    let all = store.exemplars(&[vec![Matcher::equal("__name__", "n")]], NOW, NOW + 5).unwrap();
+    assert_eq!(all, [(n, vec![Exemplar { labels: trace("b"), value: 0.5, timestamp: Some(NOW + 5) }])]);
+    assert_eq!(store.gauges().exemplars, 2);
+}
