@@ -16,6 +16,6 @@ pub mod section;
 mod sources;
 mod watch;
 
-pub use group::{StaticConfig, TargetGroup, check_address};
+pub use group::{ADDRESS_LABEL, StaticConfig, TargetGroup, check_address};
 pub use sources::Sources;
 pub use watch::{Watch, watch};

@@ -7,7 +7,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::{Deserializer, Error, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
 
 /// A set of keys.
 pub trait Section: Default {
@@ -17,7 +17,7 @@ pub trait Section: Default {
 
 /// Reads a mapping all of whose keys belong to `S`.
 pub fn deserialize<'de, D: Deserializer<'de>, S: Section>(deserializer: D) -> Result<S, D::Error> {
-    deserializer.deserialize_map(SectionVisitor(PhantomData))
+    deserializer.deserialize_option(SectionVisitor(PhantomData))
 }
 
 struct SectionVisitor<S>(PhantomData<S>);
@@ -33,14 +33,41 @@ impl<'de, S: Section> Visitor<'de> for SectionVisitor<S> {
         let mut section = S::default();
         while let Some(key) = map.next_key::<String>()? {
             if !section.take(&key, &mut map)? {
-                return Err(A::Error::custom(format!("unknown field `{key}`")));
+                return Err(refuse(&mut map, format!("unknown field `{key}`")));
             }
         }
         Ok(section)
     }
 
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<S, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+
+    /// A key without a value is an empty section.
+    fn visit_none<E: Error>(self) -> Result<S, E> {
+        Ok(S::default())
+    }
+
     fn visit_unit<E: Error>(self) -> Result<S, E> {
         Ok(S::default())
+    }
+}
+
+/// An error placed at the value that comes next, so that its line is the key's and not the mapping's.
+pub fn refuse<'de, A: MapAccess<'de>>(map: &mut A, message: String) -> A::Error {
+    match map.next_value_seed(Refusal(&message)) {
+        Err(e) => e,
+        Ok(()) => A::Error::custom(message),
+    }
+}
+
+struct Refusal<'a>(&'a str);
+
+impl<'de> DeserializeSeed<'de> for Refusal<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, _: D) -> Result<(), D::Error> {
+        Err(D::Error::custom(self.0))
     }
 }
 

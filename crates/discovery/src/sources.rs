@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use serde::de::{Error, IgnoredAny, MapAccess};
+use serde::de::MapAccess;
 
 use crate::file::FileSdConfig;
 use crate::group::StaticConfig;
 use crate::http::HttpSdConfig;
-use crate::section::Section;
+use crate::section::{Section, refuse};
 
 /// Everything a section says about where its targets come from.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -62,10 +62,8 @@ impl Section for Sources {
                 if !name.is_some_and(|name| REFUSED.contains(&name)) {
                     return Ok(false);
                 }
-                map.next_value::<IgnoredAny>()?;
-                return Err(A::Error::custom(format!(
-                    "{key} is not supported: use static_configs, file_sd_configs or http_sd_configs"
-                )));
+                let instead = "use static_configs, file_sd_configs or http_sd_configs";
+                return Err(refuse(map, format!("{key} is not supported: {instead}")));
             }
         }
         Ok(true)

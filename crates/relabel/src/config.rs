@@ -180,11 +180,17 @@ impl RelabelConfig {
 struct Written {
     source_labels: Vec<String>,
     separator: String,
+    #[serde(deserialize_with = "null_keeps_default")]
     regex: String,
     modulus: u64,
     target_label: String,
     replacement: String,
     action: Action,
+}
+
+/// `regex:` with nothing behind it means the default, not the empty expression.
+fn null_keeps_default<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Ok(Option::<String>::deserialize(deserializer)?.unwrap_or_else(|| DEFAULT_REGEX.into()))
 }
 
 impl Default for Written {

@@ -1,0 +1,28 @@
+//! Scraping: targets are discovered, visited at their interval, and what they expose is appended to the
+//! metrics store.
+//!
+//! One configuration section is a *pool*; each of its targets has a *loop*: fetch the exposition
+//! (`fetch`), read it through the series cache (`cache`, `ingest`), add the report series such as `up`
+//! (`report`), commit once. `target` turns discovered labels into a target, `manager` holds the pools and
+//! swaps them when the configuration changes, `snapshot` is what status pages see.
+//!
+//! The way of one sample: bytes → [`expfmt::Parser`] → cache lookup by the raw bytes of the series →
+//! (first time only: labels, target labels, metric relabelling) → [`storage::Appender`].
+
+mod cache;
+pub mod config;
+mod failure_log;
+mod fetch;
+mod ingest;
+mod looping;
+mod manager;
+mod metadata;
+mod metrics;
+mod pool;
+mod report;
+mod snapshot;
+mod target;
+
+pub use config::{Global, ScrapeConfig};
+pub use manager::ScrapeManager;
+pub use snapshot::{ActiveTarget, DroppedTarget, Health, TargetMetadata, TargetsSnapshot};

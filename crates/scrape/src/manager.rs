@@ -1,0 +1,176 @@
+//! All pools, and how a new configuration replaces them.
+
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, Hash, Hasher};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use expfmt::Registry;
+use platform::Clock;
+use storage::MetricsStore;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::{Global, ScrapeConfig};
+use crate::failure_log::FailureLog;
+use crate::fetch::Fetcher;
+use crate::ingest::Rules;
+use crate::looping::{Engine, Job};
+use crate::metrics::ScrapeMetrics;
+use crate::pool::Pool;
+use crate::snapshot::{TargetMetadata, TargetsSnapshot};
+
+pub struct ScrapeManager {
+    engine: Arc<Engine>,
+    version: String,
+    hostname: String,
+    runtime: tokio::runtime::Handle,
+    tasks: TaskTracker,
+    /// By job name.
+    pools: Mutex<BTreeMap<String, Pool>>,
+}
+
+impl ScrapeManager {
+    /// A manager without jobs. `version` is what targets see in `User-Agent`.
+    ///
+    /// # Panics
+    /// Outside of a Tokio runtime.
+    pub fn start(
+        store: Arc<dyn MetricsStore>,
+        clock: Arc<dyn Clock>,
+        registry: &Registry,
+        version: &str,
+    ) -> Arc<ScrapeManager> {
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        let engine = Engine {
+            store,
+            clock,
+            metrics: ScrapeMetrics::new(registry),
+            // Committing waits for the disk, so a few more than there are cores.
+            ingest_slots: Arc::new(Semaphore::new(2 * cores)),
+            shutdown: CancellationToken::new(),
+        };
+        Arc::new(ScrapeManager {
+            engine: Arc::new(engine),
+            version: version.to_owned(),
+            hostname: hostname(),
+            runtime: tokio::runtime::Handle::current(),
+            tasks: TaskTracker::new(),
+            pools: Mutex::default(),
+        })
+    }
+
+    /// Replaces all jobs. Jobs that did not change go on undisturbed; on an error nothing is changed.
+    /// `configs` have inherited from `global` already ([`ScrapeConfig::inherit_all`]).
+    pub fn apply(&self, configs: Vec<ScrapeConfig>, global: &Global) -> Result<(), String> {
+        let metrics = &self.engine.metrics;
+        let seed = self.seed(global);
+        let mut pools = self.lock();
+        let mut jobs = Vec::new();
+        for config in configs {
+            if pools.get(&config.job_name).is_some_and(|pool| pool.config == config) {
+                jobs.push((config, None));
+                continue;
+            }
+            let is_reload = pools.contains_key(&config.job_name);
+            let (tried, failed) = if is_reload {
+                (&metrics.pool_reloads, &metrics.pool_reloads_failed)
+            } else {
+                (&metrics.pools, &metrics.pools_failed)
+            };
+            tried.inc();
+            let job = self.job(&config, seed).map_err(|e| {
+                failed.inc();
+                format!("error creating new scrape pool {:?}: {e}", config.job_name)
+            })?;
+            jobs.push((config, Some(job)));
+        }
+        let _in_runtime = self.runtime.enter();
+        let mut next = BTreeMap::new();
+        for (config, job) in jobs {
+            let name = config.job_name.clone();
+            let old = pools.remove(&name);
+            let pool = match (old, job) {
+                (Some(old), None) => old,
+                (old, Some(job)) => {
+                    if let Some(old) = old {
+                        old.stop();
+                    }
+                    Pool::start(config, Arc::new(job), &self.tasks)
+                }
+                (None, None) => continue,
+            };
+            next.insert(name, pool);
+        }
+        for (name, gone) in std::mem::replace(&mut *pools, next) {
+            gone.stop();
+            metrics.forget_job(&name);
+        }
+        Ok(())
+    }
+
+    pub fn targets(&self) -> TargetsSnapshot {
+        let mut snapshot = TargetsSnapshot::default();
+        for pool in self.lock().values() {
+            pool.add_to(&mut snapshot, &self.hostname);
+        }
+        snapshot
+    }
+
+    /// What every active target says about its metrics.
+    pub fn metadata(&self) -> Vec<TargetMetadata> {
+        let mut out = Vec::new();
+        for pool in self.lock().values() {
+            pool.metadata(&mut out);
+        }
+        out
+    }
+
+    /// Names of all jobs, sorted.
+    pub fn scrape_pools(&self) -> Vec<String> {
+        self.lock().keys().cloned().collect()
+    }
+
+    /// Ends all loops and returns when what they had fetched is stored. Series are not ended: after a
+    /// restart they go on.
+    pub async fn shutdown(&self) {
+        self.engine.shutdown.cancel();
+        let pools = std::mem::take(&mut *self.lock());
+        for pool in pools.values() {
+            pool.stop();
+        }
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    fn job(&self, config: &ScrapeConfig, seed: u64) -> Result<Job, String> {
+        Ok(Job {
+            engine: self.engine.clone(),
+            name: config.job_name.clone(),
+            rules: Rules::new(config),
+            fetcher: Arc::new(Fetcher::new(config, &self.version)?),
+            extra_metrics: config.extra_scrape_metrics.unwrap_or(false),
+            sample_limit: config.sample_limit,
+            failure_log: FailureLog::new(&config.scrape_failure_log_file),
+            seed,
+        })
+    }
+
+    /// Spreads servers with the same targets over the interval.
+    fn seed(&self, global: &Global) -> u64 {
+        let mut hasher = foldhash::fast::FixedState::default().build_hasher();
+        self.hostname.hash(&mut hasher);
+        global.external_labels.hash(&mut hasher);
+        hasher.finish()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Pool>> {
+        self.pools.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn hostname() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = name.trim();
+    if name.is_empty() { "localhost".to_owned() } else { name.to_owned() }
+}

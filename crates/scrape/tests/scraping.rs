@@ -1,0 +1,390 @@
+//! A whole manager against a small HTTP server and a store in memory.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use expfmt::Registry;
+use model::{Exemplar, Labels, Matcher, TimestampMs, Value, is_stale};
+use platform::SystemClock;
+use scrape::{Global, Health, ScrapeConfig, ScrapeManager};
+use storage::metrics::{Appender, HeadStatistics, MetricsStore, Querier, SeriesRef};
+use storage::{ErrorKind, StoreError};
+
+/// Keeps every sample by series.
+#[derive(Default)]
+struct MemoryStore {
+    series: Mutex<BTreeMap<String, Vec<(TimestampMs, f64)>>>,
+    refs: Mutex<Vec<String>>,
+}
+
+struct MemoryAppender<'a> {
+    store: &'a MemoryStore,
+    batch: Vec<(String, TimestampMs, f64)>,
+}
+
+impl MetricsStore for MemoryStore {
+    fn appender(&self) -> Box<dyn Appender + '_> {
+        Box::new(MemoryAppender { store: self, batch: Vec::new() })
+    }
+
+    fn querier(&self, _: TimestampMs, _: TimestampMs) -> Result<Arc<dyn Querier>, StoreError> {
+        Err(StoreError::new(ErrorKind::Closed, "not needed here"))
+    }
+
+    fn delete_series(&self, _: &[Matcher], _: TimestampMs, _: TimestampMs) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn exemplars(
+        &self,
+        _: &[Vec<Matcher>],
+        _: TimestampMs,
+        _: TimestampMs,
+    ) -> Result<Vec<(Labels, Vec<Exemplar>)>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn statistics(&self, _: usize) -> HeadStatistics {
+        HeadStatistics::default()
+    }
+
+    fn time_range(&self) -> Option<(TimestampMs, TimestampMs)> {
+        None
+    }
+}
+
+impl Appender for MemoryAppender<'_> {
+    fn append(
+        &mut self,
+        series: Option<SeriesRef>,
+        labels: &Labels,
+        t: TimestampMs,
+        value: Value,
+    ) -> Result<SeriesRef, StoreError> {
+        let name = labels.to_string();
+        let mut refs = self.store.refs.lock().unwrap();
+        if let Some(SeriesRef(at)) = series {
+            assert_eq!(refs[at as usize], name, "a reference of another series");
+        }
+        let known = self.store.series.lock().unwrap();
+        if known.get(&name).and_then(|s| s.last()).is_some_and(|(last, _)| *last > t) {
+            return Err(StoreError::new(ErrorKind::OutOfOrder, "out of order sample"));
+        }
+        let Value::Float(v) = value else { panic!("no histograms here") };
+        self.batch.push((name.clone(), t, v));
+        let at = refs.iter().position(|known| *known == name).unwrap_or_else(|| {
+            refs.push(name);
+            refs.len() - 1
+        });
+        Ok(SeriesRef(at as u64))
+    }
+
+    fn append_exemplar(&mut self, _: SeriesRef, _: Exemplar) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn commit(self: Box<Self>) -> Result<(), StoreError> {
+        let mut series = self.store.series.lock().unwrap();
+        for (name, t, v) in self.batch {
+            series.entry(name).or_default().push((t, v));
+        }
+        Ok(())
+    }
+}
+
+impl MemoryStore {
+    /// The newest value of a series; `stale` for a staleness marker.
+    fn last(&self, series: &str) -> Option<String> {
+        let all = self.series.lock().unwrap();
+        all.get(series).and_then(|s| s.last()).map(|(_, v)| show(*v))
+    }
+
+    fn values(&self, series: &str) -> Vec<String> {
+        let all = self.series.lock().unwrap();
+        all.get(series).map(|s| s.iter().map(|(_, v)| show(*v)).collect()).unwrap_or_default()
+    }
+}
+
+fn show(v: f64) -> String {
+    if is_stale(v) { "stale".to_owned() } else { v.to_string() }
+}
+
+/// Answers every request with the current page and remembers the last request.
+struct Site {
+    address: SocketAddr,
+    page: Arc<Mutex<String>>,
+    request: Arc<Mutex<String>>,
+}
+
+const TEXT: &str = "200 OK\r\nContent-Type: text/plain; version=0.0.4";
+
+impl Site {
+    fn start() -> Site {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let site =
+            Site { address: listener.local_addr().unwrap(), page: Arc::default(), request: Arc::default() };
+        let (page, request) = (site.page.clone(), site.request.clone());
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (page, request) = (page.clone(), request.clone());
+                std::thread::spawn(move || serve(stream, &page, &request));
+            }
+        });
+        site
+    }
+
+    fn show(&self, head: &str, body: &str) {
+        *self.page.lock().unwrap() =
+            format!("HTTP/1.1 {head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    }
+}
+
+/// One keep-alive connection; ends when the client goes.
+fn serve(mut stream: std::net::TcpStream, page: &Mutex<String>, request: &Mutex<String>) {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while let Ok(1) = stream.read(&mut byte) {
+        head.push(byte[0]);
+        if head.ends_with(b"\r\n\r\n") {
+            *request.lock().unwrap() = String::from_utf8_lossy(&head).into_owned();
+            head.clear();
+            let reply = page.lock().unwrap().clone();
+            if stream.write_all(reply.as_bytes()).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+struct World {
+    store: Arc<MemoryStore>,
+    registry: Registry,
+    manager: Arc<ScrapeManager>,
+}
+
+impl World {
+    fn new() -> World {
+        let (store, registry) = (Arc::new(MemoryStore::default()), Registry::new());
+        let clock = Arc::new(SystemClock::new());
+        let manager = ScrapeManager::start(store.clone(), clock, &registry, "3.0.0");
+        World { store, registry, manager }
+    }
+
+    fn apply(&self, jobs: &str) -> Result<(), String> {
+        let mut global = Global::default();
+        global.validate().unwrap();
+        let mut configs: Vec<ScrapeConfig> = config::parse_unchecked("p.yml", jobs).unwrap();
+        ScrapeConfig::inherit_all(&mut configs, &global).unwrap();
+        self.manager.apply(configs, &global)
+    }
+
+    /// One job with a short interval; `keys` are more lines of it.
+    fn apply_job(&self, site: &Site, keys: &str) {
+        let address = site.address;
+        self.apply(&format!(
+            "- job_name: j\n  scrape_interval: 50ms\n  scrape_timeout: 50ms\n  {keys}\n  \
+             static_configs: [{{targets: ['{address}'], labels: {{instance: i}}}}]\n"
+        ))
+        .unwrap();
+    }
+
+    /// Waits until `done`, and fails with `what` when it never is.
+    async fn until(&self, what: &str, done: impl Fn(&World) -> bool) {
+        for _ in 0..2000 {
+            if done(self) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let targets: Vec<_> = self.manager.targets().active;
+        let errors: Vec<_> = targets.iter().map(|t| (&t.scrape_url, &t.last_error)).collect();
+        let names: Vec<_> = self.store.refs.lock().unwrap().clone();
+        let last: Vec<_> = names.iter().map(|name| (name, self.store.last(name))).collect();
+        panic!("never: {what}; targets: {errors:?}; stored: {last:?}");
+    }
+
+    async fn until_last(&self, series: &str, value: &str) {
+        self.until(&format!("{series} is {value}"), |w| w.store.last(series).as_deref() == Some(value)).await;
+    }
+
+    async fn until_error(&self, part: &str) {
+        let failed = |w: &World| {
+            let targets = w.manager.targets().active;
+            targets.iter().any(|t| t.health == Health::Down && t.last_error.contains(part))
+        };
+        self.until(&format!("the error {part}"), failed).await;
+        self.until_last(UP, "0").await;
+    }
+
+    fn metric(&self, name: &str) -> f64 {
+        let families = self.registry.gather();
+        let family = families.iter().find(|f| f.name == name).unwrap();
+        family
+            .metrics
+            .iter()
+            .map(|m| match m.value {
+                expfmt::MetricValue::Number(v) => v,
+                _ => 0.0,
+            })
+            .sum()
+    }
+}
+
+const UP: &str = r#"up{instance="i", job="j"}"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn samples_reports_and_the_end_of_series() {
+    let (world, site) = (World::new(), Site::start());
+    site.show(TEXT, "# HELP a Help of a.\n# TYPE a gauge\na{x=\"1\"} 1\na{x=\"2\"} 2\nb 3\n");
+    world.apply_job(&site, "params: {p: [v]}");
+    let [a1, a2, b] = [
+        r#"a{instance="i", job="j", x="1"}"#,
+        r#"a{instance="i", job="j", x="2"}"#,
+        r#"b{instance="i", job="j"}"#,
+    ];
+    world.until_last(a1, "1").await;
+    world.until_last(UP, "1").await;
+    world.until_last(r#"scrape_series_added{instance="i", job="j"}"#, "0").await;
+    assert_eq!(world.store.last(r#"scrape_samples_scraped{instance="i", job="j"}"#).unwrap(), "3");
+    assert_eq!(world.store.values(r#"scrape_series_added{instance="i", job="j"}"#)[0], "3");
+
+    let request = site.request.lock().unwrap().to_lowercase();
+    assert!(request.starts_with("get /metrics?p=v http/1.1"), "{request}");
+    for header in [
+        "user-agent: prometheus/3.0.0",
+        "x-prometheus-scrape-timeout-seconds: 0.05",
+        "accept-encoding: gzip",
+        "accept: application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,",
+    ] {
+        assert!(request.contains(header), "{header} in {request}");
+    }
+
+    let targets = world.manager.targets();
+    let target = &targets.active[0];
+    assert_eq!((target.health, target.scrape_pool.as_str()), (Health::Up, "j"));
+    assert_eq!(target.labels.to_string(), r#"{instance="i", job="j"}"#);
+    assert_eq!(target.discovered_labels.get("__scrape_interval__"), "50ms");
+    assert_eq!(world.manager.metadata()[0].families[0].1.help, "Help of a.");
+
+    // One series goes, then the answer is an error, then everything is back.
+    site.show(TEXT, "a{x=\"1\"} 4\nb 5\n");
+    world.until_last(a2, "stale").await;
+    assert_ne!(world.store.last(a1).unwrap(), "stale");
+    site.show("500 Internal Server Error", "");
+    world.until_error("server returned HTTP status 500 Internal Server Error").await;
+    world.until_last(a1, "stale").await;
+    world.until_last(b, "stale").await;
+    site.show(TEXT, "a{x=\"1\"} 6\n");
+    world.until_last(a1, "6").await;
+    world.until_last(UP, "1").await;
+    assert_eq!(world.store.values(a2).iter().filter(|v| *v == "stale").count(), 1);
+    world.manager.shutdown().await;
+    assert_ne!(world.store.last(a1).unwrap(), "stale", "a shutdown ends no series");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn labels_of_target_and_sample() {
+    let (world, site) = (World::new(), Site::start());
+    site.show(TEXT, "a{job=\"own\",instance=\"\",exported_job=\"x\"} 1\n");
+    world.apply_job(&site, "honor_labels: false");
+    world.until_last(r#"a{exported_exported_job="own", exported_job="x", instance="i", job="j"}"#, "1").await;
+    world.apply_job(&site, "honor_labels: true");
+    world.until_last(r#"a{exported_job="x", job="own"}"#, "1").await;
+    world.apply_job(&site, "metric_relabel_configs: [{source_labels: [__name__], regex: a, action: drop}]");
+    world.until_last(r#"scrape_samples_post_metric_relabeling{instance="i", job="j"}"#, "0").await;
+    world.manager.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bad_expositions_are_refused_whole() {
+    let (world, site) = (World::new(), Site::start());
+    let text = |body: &str| site.show(TEXT, body);
+    text("good 1\nbroken\n");
+    world.apply_job(&site, "sample_limit: 2\n  label_limit: 4\n  body_size_limit: 1KB");
+    world.until_error("expected value after metric, got \"\\n\" (\"INVALID\")").await;
+    text("a 1\nb 1\nc 1\n");
+    world.until_error("sample limit exceeded").await;
+    text("a{b=\"1\",c=\"2\"} 1\n");
+    world.until_error("label_limit exceeded (metric: a, number of labels: 5, limit: 4)").await;
+    text(&"# padding\n".repeat(200));
+    world.until_error("body size limit exceeded").await;
+    site.show("200 OK\r\nContent-Type: text/html", "<html>");
+    world.until_error("received unsupported Content-Type \"text/html\"").await;
+    site.show("200 OK\r\nContent-Type: application/openmetrics-text; version=1.0.0", "a 1\n");
+    world.until_error("data does not end with # EOF").await;
+    assert_eq!(world.store.last(r#"good{instance="i", job="j"}"#), None, "nothing of it is stored");
+    assert!(world.metric("prometheus_target_scrapes_exceeded_sample_limit_total") >= 1.0);
+    assert!(world.metric("prometheus_target_scrapes_exceeded_body_size_limit_total") >= 1.0);
+    text("a 1\na 1\n");
+    world.until_last(UP, "1").await;
+    world
+        .until("a duplicate is counted", |w| {
+            w.metric("prometheus_target_scrapes_sample_duplicate_timestamp_total") >= 1.0
+        })
+        .await;
+    world.manager.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_target_that_is_gone_ends_its_series() {
+    let (world, site) = (World::new(), Site::start());
+    site.show(TEXT, "a 1\n");
+    world.apply_job(&site, "");
+    world.until_last(UP, "1").await;
+    world.apply("[]").unwrap();
+    world.until_last(UP, "stale").await;
+    world.until_last(r#"a{instance="i", job="j"}"#, "stale").await;
+    assert!(world.manager.targets().active.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn unreachable_dropped_and_too_many() {
+    let world = World::new();
+    let closed = {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap()
+    };
+    let job = |keys: &str| {
+        format!(
+            "- job_name: j\n  scrape_interval: 50ms\n  {keys}\n  static_configs: [{{targets: ['{closed}', 'b:1']}}]\n"
+        )
+    };
+    world
+        .apply(&job("relabel_configs: [{source_labels: [__address__], regex: 'b:1', action: drop}]"))
+        .unwrap();
+    world
+        .until("connection refused", |w| {
+            w.manager.targets().active.iter().any(|t| {
+                t.last_error
+                    == format!(
+                        "Get \"http://{closed}/metrics\": dial tcp {closed}: connect: connection refused"
+                    )
+            })
+        })
+        .await;
+    let targets = world.manager.targets();
+    assert_eq!(targets.dropped[0].discovered_labels.get("__address__"), "b:1");
+    assert_eq!(targets.dropped_counts["j"], 1);
+
+    world.apply(&job("target_limit: 1")).unwrap();
+    world
+        .until("the limit is named", |w| {
+            w.manager
+                .targets()
+                .active
+                .iter()
+                .any(|t| t.last_error == "target_limit exceeded (number of targets: 2, limit: 1)")
+        })
+        .await;
+    let broken = job("tls_config: {ca_file: /nonexistent}\n  scheme: https");
+    world.apply(&broken).unwrap();
+    world
+        .until("the missing file is named", |w| {
+            w.manager.targets().active.iter().any(|t| t.last_error.contains("/nonexistent"))
+        })
+        .await;
+    world.manager.shutdown().await;
+}
