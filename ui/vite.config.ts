@@ -18,8 +18,13 @@ export default defineConfig({
     manifest: true,
     rolldownOptions: {
       output: {
-        // One chunk for the small pure modules: together they compress better, and nearly every page needs most of them.
-        advancedChunks: { groups: [{ name: "lib", test: /src\/lib\/(colors|frames|legend|mappings|order|reduce|time|units|variables)\.ts/ }] },
+        // Few chunks instead of many small ones: together they compress better, and nearly every page needs most of the core.
+        advancedChunks: {
+          groups: [
+            { name: "core", test: /node_modules\/solid-js|src\/(lib\/(colors|frames|legend|mappings|order|reduce|time|units|variables)\.ts|app\/|api\/(http|base|grafana)|ui\/(Icon|States|PageHeader|TimePicker|useTimeRange|usePolled))/ },
+            { name: "chart", test: /node_modules\/uplot|src\/chart\/(?!Sparkline)/ },
+          ],
+        },
       },
     },
   },

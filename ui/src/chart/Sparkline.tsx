@@ -1,8 +1,20 @@
 // A bare little chart behind or beside a number. Plain canvas: a page may hold dozens of them.
 import { createEffect, onCleanup, onMount } from "solid-js";
 import { withAlpha } from "../lib/colors";
+import type { Range } from "../lib/time";
 
-export function Sparkline(props: { values: (number | null)[]; color: string; min?: number; max?: number; area?: boolean; label?: string }) {
+export interface SparklineProps {
+  values: (number | null)[];
+  /** With times and a window, points stand where they belong; without, they share the width evenly. */
+  times?: number[];
+  window?: Range;
+  color: string;
+  min?: number;
+  max?: number;
+  label?: string;
+}
+
+export function Sparkline(props: SparklineProps) {
   let canvas!: HTMLCanvasElement;
 
   function draw(): void {
@@ -20,7 +32,9 @@ export function Sparkline(props: { values: (number | null)[]; color: string; min
     const hi = props.max ?? Math.max(...numbers);
     const span = hi - lo || Math.abs(hi) || 1;
     const flat = hi === lo;
-    const x = (i: number) => (props.values.length < 2 ? w / 2 : (i / (props.values.length - 1)) * w);
+    const { times, window: range } = props;
+    const x = (i: number) =>
+      times && range ? ((times[i]! - range.from) / (range.to - range.from)) * w : props.values.length < 2 ? w / 2 : (i / (props.values.length - 1)) * w;
     const y = (v: number) => (flat ? h / 2 : h - 2 - ((v - lo) / span) * (h - 4));
     for (const run of runs(props.values)) {
       ctx.beginPath();
@@ -29,7 +43,6 @@ export function Sparkline(props: { values: (number | null)[]; color: string; min
       ctx.lineWidth = 1.5;
       ctx.lineJoin = "round";
       ctx.stroke();
-      if (props.area === false) continue;
       ctx.lineTo(x(run[run.length - 1]![0]), h);
       ctx.lineTo(x(run[0]![0]), h);
       ctx.closePath();
@@ -47,7 +60,7 @@ export function Sparkline(props: { values: (number | null)[]; color: string; min
     onCleanup(() => observer.disconnect());
   });
   createEffect(() => {
-    void [props.values, props.color, props.min, props.max];
+    void [props.values, props.times, props.window, props.color, props.min, props.max];
     draw();
   });
   return <canvas class="spark" ref={canvas} role="img" aria-label={props.label ?? "Recent values"} />;

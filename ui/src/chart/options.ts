@@ -46,7 +46,7 @@ export function buildPlot(model: ChartModel, theme: Theme, syncKey: string | und
     scales: { x: { time: true, range: () => [model.range.from, model.range.to] }, ...scales.scales },
     axes: [timeAxis(theme), ...scales.axes.map((a) => valueAxis(a, theme))],
     series: [{}, ...model.series.map((s, i) => plotSeries(s, stacked.base[i] ?? -1))],
-    bands: stacked.base.flatMap((b, i) => (b >= 0 && shown[i] ? [{ series: [i + 1, b + 1] as [number, number], fill: fillColor(model.series[i]!) ?? "transparent" }] : [])),
+    bands: stacked.base.flatMap((b, i) => (b >= 0 && shown[i] && model.series[i]!.draw !== "bars" ? [{ series: [i + 1, b + 1] as [number, number], fill: fillColor(model.series[i]!) ?? "transparent" }] : [])),
     hooks: { drawAxes: model.markers?.length ? [(u) => drawMarkers(u, model.markers!, scales.first)] : [] },
   };
   return { options, data: [times, ...stacked.columns] as uPlot.AlignedData };
@@ -209,8 +209,8 @@ function plotSeries(s: ChartSeries, base: number): uPlot.Series {
     width: s.draw === "points" ? 0 : (s.width ?? 1),
     dash: s.dash,
     spanGaps: s.spanNulls ?? false,
-    fill: base >= 0 ? undefined : gradientOrFlat(s),
-    paths: pathsOf(s),
+    fill: base >= 0 && s.draw !== "bars" ? undefined : gradientOrFlat(s),
+    paths: pathsOf(s, base),
     points: { show: s.draw === "points" || s.points === "always", filter: isolatedOnly, size: s.draw === "points" ? 5 : 4, stroke: s.color, fill: s.color },
   };
 }
@@ -237,9 +237,9 @@ function gradientOrFlat(s: ChartSeries): uPlot.Series.Fill | undefined {
   };
 }
 
-function pathsOf(s: ChartSeries): uPlot.Series.PathBuilder | undefined {
+function pathsOf(s: ChartSeries, base: number): uPlot.Series.PathBuilder | undefined {
   const p = uPlot.paths;
-  if (s.draw === "bars") return p.bars!({ size: [0.75, 60], align: 0 });
+  if (s.draw === "bars") return barsOn(base);
   if (s.draw === "points") return () => null;
   switch (s.interpolation) {
     case "smooth": return p.spline!();
@@ -247,6 +247,27 @@ function pathsOf(s: ChartSeries): uPlot.Series.PathBuilder | undefined {
     case "stepAfter": return p.stepped!({ align: 1 });
     default: return undefined;
   }
+}
+
+/** Bars that stand on the series below them, or on zero; uPlot's own always reach down to zero. */
+function barsOn(base: number): uPlot.Series.PathBuilder {
+  return (u, si, i0, i1) => {
+    const path = new Path2D();
+    const [times, values, below] = [u.data[0]!, u.data[si]!, base >= 0 ? u.data[base + 1] : undefined];
+    const scale = u.series[si]!.scale!;
+    let step = Infinity;
+    for (let i = 1; i < times.length; i++) step = Math.min(step, times[i]! - times[i - 1]!);
+    const slot = Number.isFinite(step) ? u.valToPos(times[0]! + step, "x", true) - u.valToPos(times[0]!, "x", true) : u.bbox.width / 10;
+    const width = Math.max(1, Math.min(slot * 0.8, slot - devicePixelRatio, 60 * devicePixelRatio));
+    for (let i = i0; i <= i1; i++) {
+      const v = values[i];
+      if (v === null || v === undefined) continue;
+      const top = u.valToPos(v, scale, true);
+      const bottom = u.valToPos(below?.[i] ?? Math.max(0, u.scales[scale]!.min ?? 0), scale, true);
+      path.rect(Math.round(u.valToPos(times[i]!, "x", true) - width / 2), Math.min(top, bottom), width, Math.abs(bottom - top));
+    }
+    return { stroke: path, fill: path, flags: 1 };
+  };
 }
 
 function drawMarkers(u: uPlot, markers: Marker[], scale: string): void {

@@ -28,7 +28,7 @@ export default function DashboardPage(props: { params: Record<string, string> })
       try {
         const [answer, datasources] = await Promise.all([fetchDashboard(uid), fetchDatasources()]);
         const dashboard = await readDashboard(answer.dashboard);
-        const shape = needsShaping(dashboard.panels) ? (await import("./shape")).shape : undefined;
+        const shape = needsShaping(dashboard.panels) ? await (await import("./shape")).shaperFor(dashboard.panels) : undefined;
         return { dashboard: { ...dashboard, uid }, datasources, shape };
       } catch (e) {
         return { error: messageOf(e) };

@@ -47,6 +47,7 @@ export interface Reduced {
   color: string;
   /** The series behind the value, for sparklines. */
   values: (number | null)[];
+  times?: number[];
 }
 
 /** What stat-like panels show: one value for each series, or for each row when the panel asks for all values. */
@@ -57,7 +58,7 @@ export function reducedValues(panel: Panel, frames: Frame[], scope: Scope, theme
   if (reduceOptions.values) return rowValues(panel, frames, scope, theme, reduceOptions.limit ?? 25, wanted);
   const series = configuredSeries(panel, frames, scope, theme);
   const all = series.length > 0 ? series : fieldsWithoutTime(panel, frames, scope, theme);
-  return all.filter((c) => wanted(c.field, c.name)).map((c) => ({ name: c.name, value: reduce(c.field.values, calc), display: c.display, options: c.options, color: c.color, values: c.field.values }));
+  return all.filter((c) => wanted(c.field, c.name)).map((c) => ({ name: c.name, value: reduce(c.field.values, calc), display: c.display, options: c.options, color: c.color, values: c.field.values, times: c.times }));
 }
 
 function fieldFilter(fields: string | undefined): (f: Field, name: string) => boolean {

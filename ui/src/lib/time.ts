@@ -108,8 +108,8 @@ export function formatClock(ms: number, millis = false): string {
 /** "3m ago", "in 2h", exact to one unit: for lists. */
 export function formatAgo(ms: number, now = Date.now()): string {
   const delta = now - ms;
-  const text = formatDuration(Math.abs(delta), 1);
   if (Math.abs(delta) < 1000) return "just now";
+  const text = formatDuration(Math.round(Math.abs(delta) / 1000) * 1000, 1);
   return delta >= 0 ? `${text} ago` : `in ${text}`;
 }
 

@@ -91,7 +91,7 @@ export function ExploreLogs(props: { expr: string; onRun: (expr: string) => void
     const names = autoNames(a.series.map((s) => s.metric));
     return a.series.map((s, i) => ({ name: names[i]!, color: paletteColor(i, theme()), times: s.values.map(([t]) => Math.round(Number(t) * 1000)), values: s.values.map(([, v]) => parseSample(v)), width: 1.25, axis: {} }));
   });
-  const model = (series: ChartSeries[]): ChartModel => ({ series: series.map((s) => ({ ...s, hidden: hidden().has(s.name) })), range: result()!.range, tooltip: { mode: "multi", sort: "none" } });
+  const model = (series: ChartSeries[]): ChartModel => ({ series: series.map((s) => ({ ...s, hidden: hidden().has(s.name) })), range: result()?.range ?? props.time.range(), tooltip: { mode: "multi", sort: "none" } });
   const zoom = (r: Range) => props.time.setRaw({ from: String(r.from), to: String(r.to) });
   const addLabel = (name: string, value: string) => {
     const open = props.expr.indexOf("{");

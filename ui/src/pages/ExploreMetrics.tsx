@@ -73,7 +73,7 @@ export function ExploreMetrics(props: { expr: string; onRun: (expr: string) => v
       return { name: names[i]!, color: paletteColor(i, theme()), ...gapped, width: 1.25, axis: {}, draw: "line" as const };
     });
   });
-  const model = createMemo((): ChartModel => ({ series: series().map((s) => ({ ...s, hidden: hidden().has(s.name) })), range: result()!.range, tooltip: { mode: "multi", sort: "desc" } }));
+  const model = createMemo((): ChartModel => ({ series: series().map((s) => ({ ...s, hidden: hidden().has(s.name) })), range: result()?.range ?? props.time.range(), tooltip: { mode: "multi", sort: "desc" } }));
   const labelKeys = () => [...new Set((result()?.rows ?? []).slice(0, MAX_ROWS).flatMap((r) => Object.keys(r.metric)))];
 
   return (

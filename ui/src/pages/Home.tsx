@@ -6,7 +6,7 @@ import { datasources, dsQuery, searchDashboards } from "../api/grafana";
 import { theme } from "../app/theme";
 import { Sparkline } from "../chart/Sparkline";
 import { paletteColor, resolveColor } from "../lib/colors";
-import { decodeFrame, numberFields, type Frame } from "../lib/frames";
+import { decodeFrame, numberFields, timeField, type Frame } from "../lib/frames";
 import { reduce } from "../lib/reduce";
 import { formatAgo, formatDuration } from "../lib/time";
 import { formatValue } from "../lib/units";
@@ -78,6 +78,7 @@ export default function Home() {
 
   const frames = (id: string) => metrics.data()?.get(id) ?? [];
   const line = (id: string): (number | null)[] => frames(id).flatMap((f) => numberFields(f).slice(0, 1))[0]?.values ?? [];
+  const times = (id: string): number[] => frames(id).map(timeField)[0]?.values ?? [];
   const last = (id: string): number | null => {
     const v = reduce(line(id), "lastNotNull");
     return typeof v === "number" ? v : null;
@@ -90,11 +91,11 @@ export default function Home() {
       <PageHeader title="Home" detail={<span class="muted">{subtitle()}</span>} />
       <Show when={metrics.error()}><ErrorState message={metrics.error()!} onRetry={() => void metrics.reload()} /></Show>
       <div class="vitals">
-        <Vital label="CPU" value={last("cpu")} unit="percent" decimals={1} detail={last("cores") ? `${last("cores")} cores · load ${formatValue(last("load") ?? 0, "none", 2)}` : ""} values={line("cpu")} max={100} share={share(last("cpu"), 100)} color={paletteColor(0, theme())} loading={!metrics.data()} />
-        <Vital label="Memory" value={last("memory")} unit="bytes" detail={last("memoryTotal") ? `of ${formatValue(last("memoryTotal"), "bytes")}` : ""} values={line("memory")} min={0} max={last("memoryTotal") ?? undefined} share={share(last("memory"), last("memoryTotal"))} color={paletteColor(8, theme())} loading={!metrics.data()} />
-        <Vital label="Disk /" value={last("disk")} unit="bytes" detail={last("diskTotal") ? `of ${formatValue(last("diskTotal"), "bytes")}` : ""} values={line("disk")} min={0} max={last("diskTotal") ?? undefined} share={share(last("disk"), last("diskTotal"))} color={paletteColor(1, theme())} loading={!metrics.data()} />
-        <Vital label="Network in" value={last("received")} unit="binBps" detail="received, 1 min rate" values={line("received")} min={0} color={paletteColor(2, theme())} loading={!metrics.data()} />
-        <Vital label="Network out" value={last("sent")} unit="binBps" detail="sent, 1 min rate" values={line("sent")} min={0} color={paletteColor(7, theme())} loading={!metrics.data()} />
+        <Vital label="CPU" value={last("cpu")} unit="percent" decimals={1} detail={last("cores") ? `${last("cores")} cores · load ${formatValue(last("load") ?? 0, "none", 2)}` : ""} values={line("cpu")} times={times("cpu")} max={100} share={share(last("cpu"), 100)} color={paletteColor(0, theme())} loading={!metrics.data()} />
+        <Vital label="Memory" value={last("memory")} unit="bytes" detail={last("memoryTotal") ? `of ${formatValue(last("memoryTotal"), "bytes")}` : ""} values={line("memory")} times={times("memory")} min={0} max={last("memoryTotal") ?? undefined} share={share(last("memory"), last("memoryTotal"))} color={paletteColor(8, theme())} loading={!metrics.data()} />
+        <Vital label="Disk /" value={last("disk")} unit="bytes" detail={last("diskTotal") ? `of ${formatValue(last("diskTotal"), "bytes")}` : ""} values={line("disk")} times={times("disk")} min={0} max={last("diskTotal") ?? undefined} share={share(last("disk"), last("diskTotal"))} color={paletteColor(1, theme())} loading={!metrics.data()} />
+        <Vital label="Network in" value={last("received")} unit="binBps" detail="received, 1 min rate" values={line("received")} times={times("received")} min={0} color={paletteColor(2, theme())} loading={!metrics.data()} />
+        <Vital label="Network out" value={last("sent")} unit="binBps" detail="sent, 1 min rate" values={line("sent")} times={times("sent")} min={0} color={paletteColor(7, theme())} loading={!metrics.data()} />
       </div>
       <div class="home-columns">
         <section class="card">
@@ -140,7 +141,7 @@ const severityOrder = ["critical", "error", "warning", "info"];
 const bySeverity = (a: alertmanager.Alert, b: alertmanager.Alert) => rank(a) - rank(b) || b.startsAt.localeCompare(a.startsAt);
 const rank = (a: alertmanager.Alert) => (severityOrder.indexOf(a.labels.severity ?? "") + severityOrder.length + 1) % (severityOrder.length + 1);
 
-function Vital(props: { label: string; value: number | null; unit: string; decimals?: number; detail: string; values: (number | null)[]; min?: number; max?: number; share?: number; color: string; loading: boolean }) {
+function Vital(props: { label: string; value: number | null; unit: string; decimals?: number; detail: string; values: (number | null)[]; times: number[]; min?: number; max?: number; share?: number; color: string; loading: boolean }) {
   const tone = () => ((props.share ?? 0) >= 0.9 ? resolveColor("red", theme()) : (props.share ?? 0) >= 0.8 ? resolveColor("orange", theme()) : props.color);
   return (
     <section class="vital" aria-label={props.label}>
@@ -149,7 +150,7 @@ function Vital(props: { label: string; value: number | null; unit: string; decim
         <p class="vital-value">{props.value === null ? (props.loading ? "…" : "–") : formatValue(props.value, props.unit, props.decimals)}</p>
         <p class="muted vital-detail">{props.value === null && !props.loading ? "no data yet" : props.detail}</p>
       </div>
-      <div class="vital-spark"><Sparkline values={props.values} color={tone()} min={props.min ?? 0} max={props.max} label={`${props.label}, last 15 minutes`} /></div>
+      <div class="vital-spark"><Sparkline values={props.values} times={props.times} window={{ from: (props.times[props.times.length - 1] ?? 0) - WINDOW_MS, to: props.times[props.times.length - 1] ?? 1 }} color={tone()} min={props.min ?? 0} max={props.max} label={`${props.label}, last 15 minutes`} /></div>
     </section>
   );
 }

@@ -71,6 +71,9 @@ function Timeline(props: { trace: jaeger.Trace }) {
             const color = () => colorForName(n.service, theme());
             const left = () => ((n.span.startTime - summary().start) / Math.max(1, summary().duration)) * 100;
             const width = () => (n.span.duration / Math.max(1, summary().duration)) * 100;
+            // The duration stands after its bar, before it where there is no room, and inside when the bar fills the lane.
+            const after = () => left() + width() <= 85;
+            const inside = () => !after() && left() < 15;
             return (
               <>
                 <div class="span-row" role="row" aria-level={n.depth + 1} classList={{ open: open().has(id), found: matches(n) }}>
@@ -85,7 +88,7 @@ function Timeline(props: { trace: jaeger.Trace }) {
                   <button class="span-lane" role="gridcell" tabindex="-1" onClick={() => setOpen((o) => toggle(o, id))} aria-label={`${formatDuration(n.span.duration / 1000)}, starts at ${formatDuration((n.span.startTime - summary().start) / 1000)}`}>
                     <For each={ticks.slice(1, -1)}>{(t) => <span class="tick" style={{ left: `${t * 100}%` }} />}</For>
                     <span class="span-bar" style={{ left: `${left()}%`, width: `max(2px, ${width()}%)`, background: color() }}><For each={n.span.logs ?? []}>{(l) => <i class="span-log" style={{ left: `${((l.timestamp - n.span.startTime) / Math.max(1, n.span.duration)) * 100}%` }} />}</For></span>
-                    <span class="span-duration" classList={{ before: left() + width() > 80 }} style={left() + width() > 80 ? { right: `calc(${100 - left()}% + 5px)` } : { left: `calc(${left() + width()}% + 5px)` }}>{formatDuration(n.span.duration / 1000)}</span>
+                    <span class="span-duration" classList={{ inside: inside() }} style={after() ? { left: `calc(${left() + width()}% + 5px)` } : inside() ? { right: `calc(${Math.max(0, 100 - left() - width())}% + 5px)` } : { right: `calc(${100 - left()}% + 5px)` }}>{formatDuration(n.span.duration / 1000)}</span>
                   </button>
                 </div>
                 <Show when={open().has(id)}><SpanDetail node={n} trace={props.trace} traceStart={summary().start} /></Show>

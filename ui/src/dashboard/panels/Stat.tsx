@@ -32,7 +32,7 @@ export default function Stat(props: PanelProps) {
             <div class="stat-cell" style={{ background: fill() ? color() : undefined, color: fill() ? contrastText(color()) : undefined }}>
               <Show when={(o().graphMode ?? "area") !== "none" && v.values.length > 1}>
                 <div class="stat-spark">
-                  <Sparkline values={v.values} color={fill() ? contrastText(color()) : color()} min={v.options.min ?? undefined} max={v.options.max ?? undefined} label={`${v.name} over time`} />
+                  <Sparkline values={v.values} times={v.times} window={props.range} color={fill() ? contrastText(color()) : color()} min={v.options.min ?? undefined} max={v.options.max ?? undefined} label={`${v.name} over time`} />
                 </div>
               </Show>
               <Show when={named()}><div class="stat-name">{v.name}</div></Show>
