@@ -4,3 +4,4 @@
 //! guard memory are arguments, limits of the product live with the services.
 
 pub mod loki;
+pub mod otlp;
