@@ -98,6 +98,8 @@ fn parse(program: &str, table: &[flags::Flag], args: &[String]) -> Result<Option
 }
 
 fn block_on(work: impl Future<Output = Result<(), String>>) -> Result<(), String> {
+    // Two libraries need it and each would otherwise look for its own.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     logging::init(&std::env::var("CLOUDOS_LOG_LEVEL").unwrap_or_default())?;
     // Two worker threads drive sockets and timers; blocking work has threads of its own, which end when idle.
     let workers = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8);

@@ -1,8 +1,12 @@
 //! The ten services: names, ports, flag tables, and how each is wired and started.
 
+mod grafana;
+mod jaeger;
+mod kernel_metrics;
+
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -60,7 +64,7 @@ impl Places {
     }
 }
 
-pub const ALL: &[Service] = &[];
+pub const ALL: &[Service] = &[grafana::SERVICE, jaeger::SERVICE];
 
 /// Finds a service by name or alias, in any of the usual spellings.
 pub fn find(name: &str) -> Option<&'static Service> {
@@ -81,8 +85,11 @@ pub fn host(flags: &Flags, shutdown: &CancellationToken) -> Host {
     }
 }
 
-/// Makes a data directory; the error names it.
-pub fn ensure_dir(service: &'static str, path: &Path) -> Result<(), StartError> {
-    std::fs::create_dir_all(path)
-        .map_err(|e| StartError::new(service, format!("cannot create {}: {e}", path.display())))
+/// Opens a store off the event loop: it may have a log to replay.
+async fn open_store<T: Send + 'static>(
+    service: &'static str,
+    open: impl FnOnce() -> Result<T, storage::StoreError> + Send + 'static,
+) -> Result<T, StartError> {
+    let opened = tokio::task::spawn_blocking(open).await.map_err(|e| StartError::new(service, e))?;
+    opened.map_err(|e| StartError::new(service, format!("cannot open the store: {e}")))
 }
