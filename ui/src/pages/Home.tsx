@@ -1,5 +1,6 @@
 // Home: the host this runs on, at a glance.
 import { createMemo, createSignal, For, onCleanup, Show, type JSX } from "solid-js";
+import "../styles/vitals.css";
 import "./home.css";
 import * as alertmanager from "../api/alertmanager";
 import { datasources, dsQuery, searchDashboards } from "../api/grafana";
@@ -10,6 +11,8 @@ import { decodeFrame, numberFields, timeField, type Frame } from "../lib/frames"
 import { reduce } from "../lib/reduce";
 import { formatAgo, formatDuration } from "../lib/time";
 import { formatValue } from "../lib/units";
+import * as loki from "../api/loki";
+import { LogList } from "../ui/LogList";
 import { Badge, Empty, ErrorState } from "../ui/States";
 import { PageHeader } from "../ui/PageHeader";
 import { usePolled } from "../ui/usePolled";
@@ -132,6 +135,7 @@ export default function Home() {
           <Containers frames={frames("containers")} />
         </section>
       </div>
+      <RecentLogs />
     </div>
   );
 }
@@ -177,12 +181,31 @@ function ServiceGrid(props: { frames: Frame[]; loaded: boolean }) {
       <For each={all()}>
         {(s) => (
           <li title={`${s.name} on port ${s.port}: ${s.state}`}>
-            <span class={`dot ${tone(s.state)}`} /> <span class="name">{s.name}</span> <span class="port">:{s.port}</span>
-            <span class="service-state">{props.loaded && s.state !== "up" ? (s.state === "down" ? "down" : "no data") : ""}</span>
+            <span class={`dot ${tone(s.state)}`} /> <span class="name">{s.name}</span> <span class="port">{!props.loaded || s.state === "up" ? `:${s.port}` : s.state === "down" ? "down" : "no data"}</span>
           </li>
         )}
       </For>
     </ul>
+  );
+}
+
+/** The newest lines of every stream: proof of life for the logs. */
+function RecentLogs() {
+  const recent = usePolled(async () => {
+    const to = Date.now();
+    const label = (await loki.labels()).find((l) => ["job", "service_name", "filename"].includes(l));
+    if (!label) return [];
+    const answer = await loki.queryLogs(`{${label}=~".+"}`, to - 3_600_000, to, { limit: 12 });
+    return answer.kind === "logs" ? answer.lines : [];
+  }, REFRESH_MS);
+  return (
+    <section class="card recent">
+      <header><h2>Latest log lines</h2><a href="/explore?mode=logs">All logs</a></header>
+      <Show when={recent.error()}><ErrorState message={recent.error()!} onRetry={() => void recent.reload()} /></Show>
+      <Show when={recent.data()}>
+        <Show when={recent.data()!.length > 0} fallback={<p class="calm">No lines in the last hour.</p>}><LogList lines={recent.data()!} compact /></Show>
+      </Show>
+    </section>
   );
 }
 

@@ -32,7 +32,7 @@ export default function Targets() {
               return (
                 <section class="list-section">
                   <h2>{pool} <Badge tone={up(own()) === own().length ? "ok" : "bad"}>{up(own())}/{own().length} up</Badge></h2>
-                  <table class="data-table">
+                  <table class="data-table targets">
                     <thead><tr><th scope="col">Endpoint</th><th scope="col">State</th><th scope="col">Labels</th><th scope="col" class="num">Last scrape</th><th scope="col" class="num">Duration</th></tr></thead>
                     <tbody>
                       <For each={own()}>

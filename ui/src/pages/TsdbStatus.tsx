@@ -1,4 +1,5 @@
 import { For, Show } from "solid-js";
+import "../styles/vitals.css";
 import { tsdbStatus } from "../api/prometheus";
 import { formatValue } from "../lib/units";
 import { formatDateTime } from "../lib/time";
