@@ -18,6 +18,7 @@
 //! is durable. The bytes are described in `docs/format/{wal,part,manifest}.md`.
 
 mod bytesio;
+mod cache;
 mod error;
 pub mod manifest;
 pub mod merge;

@@ -32,6 +32,10 @@ pub struct KernelMetrics {
     pub publish_failures: AtomicU64,
     /// Pages whose checksum failed when read.
     pub page_corruptions: AtomicU64,
+    pub page_cache_hits: AtomicU64,
+    pub page_cache_misses: AtomicU64,
+    /// Gauge.
+    pub page_cache_bytes: AtomicU64,
 }
 
 pub(crate) fn add(counter: &AtomicU64, n: u64) {

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use platform::ReadAt;
 
 use crate::bytesio::Fields;
+use crate::cache::PageCache;
 use crate::error::{KernelError, KernelErrorKind};
 use crate::metrics::{KernelMetrics, add};
 use crate::page::{self, Compression};
@@ -159,15 +160,17 @@ pub struct Part {
     meta: Bytes,
     store: Arc<dyn PartStore>,
     metrics: Arc<KernelMetrics>,
+    cache: Arc<PageCache>,
     /// Set when the part left the manifest: its file goes when the last reader does.
     retired: AtomicBool,
 }
 
 impl Part {
-    pub fn open(
+    pub(crate) fn open(
         store: Arc<dyn PartStore>,
         id: PartId,
         metrics: Arc<KernelMetrics>,
+        cache: Arc<PageCache>,
     ) -> Result<Part, KernelError> {
         let damaged = |what: String| KernelError::corrupt(format!("{}: {what}", store.locate(id)));
         let file = store.open(id)?;
@@ -212,7 +215,7 @@ impl Part {
             tail.chunks_exact(PAGE_ENTRY_BYTES).map(|entry| PageEntry::parse(entry, directory)).collect();
         let pages = entries.ok_or_else(|| damaged("a page lies outside of the file".to_string()))?;
         let info = PartInfo { id, min_time, max_time, bytes };
-        Ok(Part { info, file, pages, meta, store, metrics, retired: AtomicBool::new(false) })
+        Ok(Part { info, file, pages, meta, store, metrics, cache, retired: AtomicBool::new(false) })
     }
 
     pub fn info(&self) -> &PartInfo {
@@ -243,8 +246,18 @@ impl Part {
         self.pages.len()
     }
 
-    /// Reads, verifies and decompresses a page.
+    /// Reads, verifies and decompresses a page, or finds it in the cache.
     pub fn page(&self, page: PageRef) -> Result<Bytes, KernelError> {
+        if let Some(bytes) = self.cache.get(self.id(), page, &self.metrics) {
+            return Ok(bytes);
+        }
+        let bytes = self.read_page(page)?;
+        self.cache.insert(self.id(), page, &bytes, &self.metrics);
+        Ok(bytes)
+    }
+
+    /// The same past the cache, for merges: they read everything once.
+    pub fn read_page(&self, page: PageRef) -> Result<Bytes, KernelError> {
         let entry = self.pages.get(page.0 as usize).ok_or_else(|| {
             let message = format!("{}: no page {}", self.store.locate(self.id()), page.0);
             KernelError::corrupt(message)

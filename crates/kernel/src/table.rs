@@ -25,6 +25,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use platform::{Disk, DiskLock};
 
+use crate::cache::PageCache;
 use crate::error::{AtPath, KernelError, KernelErrorKind};
 use crate::manifest::{Manifest, ManifestFile};
 use crate::merge::{self, Candidate, Claim, MergeOptions, MergePlan};
@@ -33,13 +34,26 @@ use crate::part::{Part, PartId, PartInfo, PartWriter};
 use crate::part_store::{LocalParts, PartStore};
 use crate::wal::{Lsn, ReplayReport, Wal, WalOptions};
 
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableOptions {
     pub wal: WalOptions,
     pub merge: MergeOptions,
     /// Width of a time partition in the store's unit of time; merges never cross its borders.
     /// Zero: no partitions.
     pub partition_width: i64,
+    /// Decompressed pages kept in memory.
+    pub page_cache_bytes: usize,
+}
+
+impl Default for TableOptions {
+    fn default() -> TableOptions {
+        TableOptions {
+            wal: WalOptions::default(),
+            merge: MergeOptions::default(),
+            partition_width: 0,
+            page_cache_bytes: 16 << 20,
+        }
+    }
 }
 
 /// What opening a table met.
@@ -82,6 +96,7 @@ pub struct Table {
     merging: Arc<Mutex<HashSet<PartId>>>,
     options: TableOptions,
     metrics: Arc<KernelMetrics>,
+    cache: Arc<PageCache>,
     /// Last, so that it goes after everything that writes.
     _lock: Box<dyn DiskLock>,
 }
@@ -96,16 +111,18 @@ impl Table {
         disk.create_dir_all(dir).at(dir)?;
         let lock = take_lock(disk.as_ref(), dir)?;
         let metrics = Arc::new(KernelMetrics::default());
+        let cache = Arc::new(PageCache::new(options.page_cache_bytes));
         let parts: Arc<dyn PartStore> = Arc::new(LocalParts::open(disk.clone(), dir.join("parts"))?);
         let manifest_file = ManifestFile::new(disk.clone(), dir);
-        let manifest = load_or_create(&manifest_file, parts.as_ref(), dir)?;
+        disk.create_dir_all(&dir.join("wal")).at(dir)?;
+        let manifest = load_or_create(disk.as_ref(), &manifest_file, parts.as_ref(), dir)?;
         let wal = Wal::open(disk, dir.join("wal"), options.wal.clone(), manifest.low_water, metrics.clone())?;
 
         let mut recovery = Recovery { low_water: manifest.low_water, ..Recovery::default() };
         recovery.orphans_deleted = delete_orphans(parts.as_ref(), &manifest)?;
         let mut live = Vec::with_capacity(manifest.parts.len());
         for info in &manifest.parts {
-            match Part::open(parts.clone(), info.id, metrics.clone()) {
+            match Part::open(parts.clone(), info.id, metrics.clone(), cache.clone()) {
                 Ok(part) => live.push(Arc::new(part)),
                 Err(error) => recovery.unreadable.push((info.id, error.message)),
             }
@@ -124,6 +141,7 @@ impl Table {
             merging: Arc::default(),
             options,
             metrics,
+            cache,
             _lock: lock,
         };
         table.count_parts();
@@ -208,7 +226,7 @@ impl Table {
         // Read back what was written before relying on it.
         let mut opened = Vec::with_capacity(added.len());
         for info in &added {
-            let part = Part::open(self.parts.clone(), info.id, self.metrics.clone())?;
+            let part = Part::open(self.parts.clone(), info.id, self.metrics.clone(), self.cache.clone())?;
             if part.info() != info {
                 return Err(KernelError::corrupt(format!("{} differs from {info:?}", part.id())));
             }
@@ -342,7 +360,12 @@ fn take_lock(disk: &dyn Disk, dir: &Path) -> Result<Box<dyn DiskLock>, KernelErr
     })
 }
 
-fn load_or_create(file: &ManifestFile, parts: &dyn PartStore, dir: &Path) -> Result<Manifest, KernelError> {
+fn load_or_create(
+    disk: &dyn Disk,
+    file: &ManifestFile,
+    parts: &dyn PartStore,
+    dir: &Path,
+) -> Result<Manifest, KernelError> {
     if let Some(manifest) = file.load()? {
         return Ok(manifest);
     }
@@ -352,6 +375,11 @@ fn load_or_create(file: &ManifestFile, parts: &dyn PartStore, dir: &Path) -> Res
     }
     let manifest = Manifest { next_part_id: 1, ..Manifest::default() };
     file.store(&manifest).map_err(|error| error.context("creating the table"))?;
+    // Storing synced the names inside; the table's own name is in the folder above, which need not be
+    // ours to open.
+    if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        let _ = disk.sync_dir(parent);
+    }
     Ok(manifest)
 }
 

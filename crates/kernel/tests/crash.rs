@@ -42,7 +42,7 @@ fn options(death: Death) -> TableOptions {
     TableOptions {
         wal: WalOptions { segment_bytes: 400, fsync, ..WalOptions::default() },
         merge: MergeOptions { parts_min: 2, parts_max: 3, ..MergeOptions::default() },
-        partition_width: 0,
+        ..TableOptions::default()
     }
 }
 

@@ -21,8 +21,9 @@ use model::span::{Resource, Scope, Span, SpanEvent, SpanId, SpanKind, SpanLink, 
 use crate::attributes::{self, AttributeTable};
 use crate::head::{attribute_count, span_bytes};
 
-/// Enough rows for columns to pay, few enough that one trace's spans are read quickly.
-pub(crate) const BLOCK_SPANS_MAX: usize = 4096;
+/// Enough rows for columns to pay, few enough that one trace's spans are read quickly: they are scattered
+/// over as many blocks as the trace has operations.
+pub(crate) const BLOCK_SPANS_MAX: usize = 1024;
 
 /// A block of large spans ends early: its pages stay far below the kernel's page limit.
 const BLOCK_BYTES_MAX: usize = 16 << 20;

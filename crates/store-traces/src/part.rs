@@ -30,6 +30,14 @@ pub(crate) struct TracePart {
     metrics: Arc<TraceStoreMetrics>,
 }
 
+/// Whether pages go through the cache.
+#[derive(Debug, Clone, Copy)]
+enum Cache {
+    Use,
+    /// Merges and dependency counts read everything once and would push out what people look at.
+    Spare,
+}
+
 /// What is known of a block without reading it.
 struct Block {
     first_page: u32,
@@ -99,9 +107,9 @@ impl TracePart {
         let Some((number, entry)) = self.locate(id)? else { return Ok(Vec::new()) };
         let mut rows = Vec::new();
         for block in entry.blocks {
-            let core = self.core(block as usize)?;
+            let core = self.core(block as usize, Cache::Use)?;
             let wanted: Vec<bool> = core.traces.iter().map(|trace| *trace == number).collect();
-            rows.extend(self.read(block as usize, &core, &wanted, |_| id)?);
+            rows.extend(self.read(block as usize, &core, &wanted, Cache::Use, |_| id)?);
         }
         Ok(rows)
     }
@@ -206,12 +214,12 @@ impl TracePart {
         newest: &Newest,
         found: &mut Vec<(u64, TimestampNs)>,
     ) -> Result<(), StoreError> {
-        let core = self.core(number)?;
+        let core = self.core(number, Cache::Use)?;
         let Some(mut rows) = criteria.core_rows(&core) else { return Ok(()) };
         if criteria.has_tags() {
-            let context_page = self.page(number, 2)?;
-            let attributes = self.page(number, 3)?;
-            let events_page = self.page(number, 4)?;
+            let context_page = self.page(number, 2, Cache::Use)?;
+            let attributes = self.page(number, 3, Cache::Use)?;
+            let events_page = self.page(number, 4, Cache::Use)?;
             let context = self.ok(Context::decode(&context_page, core.rows()))?;
             let events = self.ok(Events::decode(&events_page, core.rows()))?;
             self.ok(criteria.filter_tags(&core, &context, &attributes, &events, &mut rows))?;
@@ -291,7 +299,7 @@ impl TracePart {
         start_max: TimestampNs,
         counts: &mut EdgeCounts,
     ) -> Result<(), StoreError> {
-        let core = self.core(number)?;
+        let core = self.core(number, Cache::Spare)?;
         for row in 0..core.rows() {
             let start = core.start(row);
             if start_min <= start
@@ -328,8 +336,8 @@ impl TracePart {
         number: usize,
         mut visit: impl FnMut(u64, SpanId, &str),
     ) -> Result<(), StoreError> {
-        let core = self.core(number)?;
-        let page = self.page(number, 1)?;
+        let core = self.core(number, Cache::Spare)?;
+        let page = self.page(number, 1, Cache::Spare)?;
         let ids = self.ok(Ids::decode(&page, core.rows()))?;
         for row in 0..core.rows() {
             visit(core.traces[row], ids.span_id(row), core.service(row));
@@ -339,12 +347,12 @@ impl TracePart {
 
     /// All rows of a block; `ids` are the part's trace ids.
     pub fn read_block(&self, number: usize, ids: &[TraceId]) -> Result<Vec<Row>, StoreError> {
-        let core = self.core(number)?;
+        let core = self.core(number, Cache::Spare)?;
         if core.traces.iter().any(|trace| *trace >= ids.len() as u64) {
             return Err(self.damaged("unknown trace number"));
         }
         let wanted = vec![true; core.rows()];
-        self.read(number, &core, &wanted, |row| ids[core.traces[row] as usize])
+        self.read(number, &core, &wanted, Cache::Spare, |row| ids[core.traces[row] as usize])
     }
 
     fn read(
@@ -352,23 +360,33 @@ impl TracePart {
         number: usize,
         core: &Core,
         wanted: &[bool],
+        cache: Cache,
         trace: impl Fn(usize) -> TraceId,
     ) -> Result<Vec<Row>, StoreError> {
-        let pages =
-            [self.page(number, 1)?, self.page(number, 2)?, self.page(number, 3)?, self.page(number, 4)?];
+        let pages = [
+            self.page(number, 1, cache)?,
+            self.page(number, 2, cache)?,
+            self.page(number, 3, cache)?,
+            self.page(number, 4, cache)?,
+        ];
         let [ids, context, attributes, events] = &pages;
         let bytes = BlockBytes { ids, context, attributes, events };
         self.ok(block::read_rows(&bytes, core, wanted, trace))
     }
 
-    fn core(&self, number: usize) -> Result<Core, StoreError> {
-        let page = self.page(number, 0)?;
+    fn core(&self, number: usize, cache: Cache) -> Result<Core, StoreError> {
+        let page = self.page(number, 0, cache)?;
         self.ok(Core::decode(&page))
     }
 
-    fn page(&self, number: usize, offset: u32) -> Result<Bytes, StoreError> {
+    fn page(&self, number: usize, offset: u32, cache: Cache) -> Result<Bytes, StoreError> {
         let block = self.blocks.get(number).ok_or_else(|| self.damaged("unknown block"))?;
-        self.part.page(PageRef(block.first_page.saturating_add(offset))).map_err(from_kernel)
+        let page = PageRef(block.first_page.saturating_add(offset));
+        let bytes = match cache {
+            Cache::Use => self.part.page(page),
+            Cache::Spare => self.part.read_page(page),
+        };
+        bytes.map_err(from_kernel)
     }
 
     fn ok<T>(&self, result: Result<T, CodecError>) -> Result<T, StoreError> {

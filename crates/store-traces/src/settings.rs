@@ -22,6 +22,8 @@ pub struct TraceStoreSettings {
     pub head_bytes_max: usize,
     /// How long a push waits for the head to shrink before it is refused.
     pub push_wait_max: Duration,
+    /// Decompressed pages kept in memory.
+    pub page_cache_bytes: usize,
     /// Traces returned by a search that names no limit.
     pub search_limit_default: usize,
     /// The largest limit a search may name.
@@ -38,6 +40,7 @@ impl Default for TraceStoreSettings {
             head_bytes_flush: 32 << 20,
             head_age_flush: Duration::from_secs(300),
             head_bytes_max: 96 << 20,
+            page_cache_bytes: 32 << 20,
             push_wait_max: Duration::from_secs(10),
             // Jaeger's own default and ClickHouse backend's ceiling.
             search_limit_default: 100,

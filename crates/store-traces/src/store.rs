@@ -147,6 +147,7 @@ impl Traces {
             // Eight decoded blocks at a time, and a part that can still be rewritten in minutes.
             merge: MergeOptions { parts_min: 4, parts_max: 8, bytes_max: 256 << 20 },
             partition_width: PARTITION_NS,
+            page_cache_bytes: settings.page_cache_bytes,
         };
         let (table, recovery) = Table::open(disk, dir, options).map_err(from_kernel)?;
         for (part, reason) in &recovery.unreadable {

@@ -18,6 +18,10 @@ fn sample(store: &dyn PartStore) -> PartInfo {
     writer.finish(b"roots", -5, 5).unwrap()
 }
 
+fn no_cache() -> Arc<PageCache> {
+    Arc::new(PageCache::new(0))
+}
+
 fn path(dir: &std::path::Path) -> PathBuf {
     dir.join("0000000000000007.part")
 }
@@ -29,7 +33,7 @@ fn pages_come_back_by_reference_and_by_kind() {
     let info = sample(store.as_ref());
     assert_eq!(info.bytes, OsDisk.read(&path(dir.path())).unwrap().len() as u64);
     assert!(info.bytes < 1_000, "pages are compressed");
-    let part = Part::open(store, PartId(7), Arc::default()).unwrap();
+    let part = Part::open(store, PartId(7), Arc::default(), no_cache()).unwrap();
     assert_eq!(*part.info(), info);
     assert_eq!(part.meta().as_ref(), b"roots");
     assert_eq!(part.pages_of(1).collect::<Vec<_>>(), [PageRef(0), PageRef(2)]);
@@ -51,7 +55,7 @@ fn every_flipped_bit_is_noticed() {
         let mut bad = good.clone();
         bad[bit / 8] ^= 1 << (bit % 8);
         std::fs::write(path(dir.path()), &bad).unwrap();
-        let opened = Part::open(store.clone(), PartId(7), metrics.clone());
+        let opened = Part::open(store.clone(), PartId(7), metrics.clone(), no_cache());
         let read = opened
             .and_then(|part| (0..3).try_for_each(|page| part.page(PageRef(page)).map(drop)).map(|()| part));
         // The magic at the front is for people; the reserved field means nothing yet.
@@ -61,7 +65,7 @@ fn every_flipped_bit_is_noticed() {
     assert!(metrics.page_corruptions.load(Relaxed::Relaxed) > 0);
     for len in 0..good.len() {
         std::fs::write(path(dir.path()), &good[..len]).unwrap();
-        assert!(Part::open(store.clone(), PartId(7), metrics.clone()).is_err(), "cut to {len}");
+        assert!(Part::open(store.clone(), PartId(7), metrics.clone(), no_cache()).is_err(), "cut to {len}");
     }
 }
 
