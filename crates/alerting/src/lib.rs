@@ -43,7 +43,9 @@ pub use manager::{Alertmanager, Limits, Options, Settings};
 pub use matchers::{
     MatcherMode, format_matcher, format_matchers, new_matcher, parse_matcher, parse_matchers,
 };
-pub use notification::{FailureReason, Integration, Notification, NotifiedAlert, NotifyError, Reason};
+pub use notification::{
+    FailureReason, Integration, Notification, NotifiedAlert, NotifyError, Reason, Sending,
+};
 pub use route::{Route, RouteId, RouteSpec, RouteTree};
 pub use silences::{Silence, SilenceError, SilenceState};
 pub use view::{AlertQuery, AlertState, AlertView, GroupView};

@@ -34,8 +34,10 @@ pub(crate) fn install(functions: &mut Functions) {
     functions.add_variadic("html", &[], Kind::Any, |call| Ok(html::escape_text(&joined(call.args)).into()));
     functions
         .add_variadic("js", &[], Kind::Any, |call| Ok(html::escape_js_builtin(&joined(call.args)).into()));
-    functions
-        .add_variadic("urlquery", &[], Kind::Any, |call| Ok(html::query_escape(&joined(call.args)).into()));
+    // A URL, so that the escaping mode does not encode it once more.
+    functions.add_variadic("urlquery", &[], Kind::Any, |call| {
+        Ok(Value::Url(html::query_escape(&joined(call.args)).into()))
+    });
     functions.add_variadic("call", &[Kind::Any], Kind::Any, |call| match call.arg(0) {
         Value::Nil => Err("call of nil".into()),
         value => Err(format!("non-function {} of type {}", display(value), value.type_name())),

@@ -533,6 +533,7 @@ impl<'a> Run<'a, '_> {
             | (Kind::Str, Value::Str(_))
             | (Kind::Time, Value::Time(_))
             | (Kind::Duration, Value::Duration(_)) => true,
+            (Kind::Str, Value::Url(url)) => return Ok(Value::Str(url.clone())),
             // Integer kinds convert into each other.
             (Kind::Int, Value::Duration(d)) => return Ok(Value::Int(d.0)),
             (Kind::Duration, Value::Int(n)) => return Ok(Value::Duration(time::Duration(*n))),

@@ -22,6 +22,7 @@ mod error;
 mod exec;
 mod functions;
 mod html;
+pub mod humanize;
 mod lex;
 mod node;
 mod number;
