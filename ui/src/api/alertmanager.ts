@@ -2,6 +2,7 @@
 import { base } from "./base";
 import { getJson, postJson, request, type Params } from "./http";
 import type { Labels } from "../lib/legend";
+import type { Matcher } from "../lib/matchers";
 
 export interface Alert {
   fingerprint: string;
@@ -19,13 +20,6 @@ export interface AlertGroup {
   labels: Labels;
   receiver: { name: string };
   alerts: Alert[];
-}
-
-export interface Matcher {
-  name: string;
-  value: string;
-  isRegex: boolean;
-  isEqual?: boolean;
 }
 
 export interface Silence {

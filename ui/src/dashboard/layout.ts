@@ -39,16 +39,17 @@ function flatten(panels: Panel[], collapsed: ReadonlySet<number>, scope: Readonl
       shift += place(out, panel, shift, scope);
       continue;
     }
-    // A closed row keeps its panels inside; an open one is followed by them.
+    // A row saved closed holds its panels, with positions that may be stale; an open one is followed by them.
+    const held = panel.collapsed ? settle(panel) : (panel.panels ?? []);
     const followers: Panel[] = [];
-    while (ordered[i + 1] && ordered[i + 1]!.type !== "row") followers.push(ordered[++i]!);
-    const inside = [...(panel.panels ?? []), ...followers];
+    while (!panel.collapsed && ordered[i + 1] && ordered[i + 1]!.type !== "row") followers.push(ordered[++i]!);
+    const inside = [...held, ...followers];
     const height = Math.max(0, ...inside.map((p) => p.gridPos.y + p.gridPos.h - panel.gridPos.y - 1));
     const copies = copiesOf(panel, scope);
     copies.forEach((row, n) => {
       out.push({ panel: row, pos: { ...row.gridPos, x: 0, w: COLUMNS, y: row.gridPos.y + shift } });
       if (!collapsed.has(row.id)) {
-        // Panels stored inside a row that was saved closed still count from the row's own position.
+        // What follows a row saved closed makes room for the panels that come out of it.
         const extra = followers.length === 0 && inside.length > 0 ? height : 0;
         for (const p of inside) shift += place(out, n === 0 ? p : { ...p, id: p.id + COPY_ID_BASE * n, scoped: { ...p.scoped, ...row.scoped } }, shift, scope, row.scoped);
         shift += extra;
@@ -57,6 +58,13 @@ function flatten(panels: Panel[], collapsed: ReadonlySet<number>, scope: Readonl
     });
   }
   return out;
+}
+
+/** The panels of a closed row, moved right under it. */
+function settle(row: Panel): Panel[] {
+  const panels = row.panels ?? [];
+  const up = Math.min(...panels.map((p) => p.gridPos.y)) - row.gridPos.y - 1;
+  return panels.map((p) => ({ ...p, gridPos: { ...p.gridPos, y: p.gridPos.y - up } }));
 }
 
 /** Puts a panel (and its repeated copies) down; returns by how much everything below moves. */

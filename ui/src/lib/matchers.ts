@@ -1,5 +1,11 @@
 // Label matchers as people write them: `severity="critical"`, `instance=~"web.*"`, with or without quotes and braces.
-import type { Matcher } from "../api/alertmanager";
+
+export interface Matcher {
+  name: string;
+  value: string;
+  isRegex: boolean;
+  isEqual?: boolean;
+}
 
 /** Reads a list separated by commas; null when a part is no matcher. */
 export function parseMatchers(text: string): Matcher[] | null {

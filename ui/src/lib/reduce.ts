@@ -7,7 +7,7 @@ type Reducer = (numbers: number[], all: Cell[]) => number | string | boolean | n
 const last = <T,>(a: T[]): T | undefined => a[a.length - 1];
 const sum = (a: number[]) => a.reduce((s, v) => s + v, 0);
 const mean = (a: number[]) => (a.length ? sum(a) / a.length : null);
-const fold = (a: number[], pick: (x: number, y: number) => number) => (a.length ? a.reduce(pick) : null);
+const fold = (a: number[], pick: (x: number, y: number) => number) => (a.length ? a.reduce((x, y) => pick(x, y)) : null);
 const variance = (a: number[]) => {
   const m = mean(a);
   return m === null ? null : sum(a.map((v) => (v - m) ** 2)) / a.length;

@@ -1,5 +1,41 @@
 // A trace as a tree of spans, in the order in which the timeline draws them.
-import { isError, serviceOf, type Span, type Trace } from "../api/jaeger";
+
+export interface KeyValue {
+  key: string;
+  type?: string;
+  value: unknown;
+}
+
+export interface Span {
+  traceID: string;
+  spanID: string;
+  parentSpanID?: string;
+  operationName: string;
+  references?: { refType: string; traceID: string; spanID: string }[];
+  startTime: number;
+  duration: number;
+  tags?: KeyValue[];
+  logs?: { timestamp: number; fields: KeyValue[] }[];
+  processID?: string;
+  process?: Process;
+  warnings?: string[] | null;
+}
+
+export interface Process {
+  serviceName: string;
+  tags?: KeyValue[];
+}
+
+export interface Trace {
+  traceID: string;
+  spans: Span[];
+  processes: Record<string, Process>;
+  warnings?: string[] | null;
+}
+
+export const serviceOf = (trace: Trace, span: Span): string => span.process?.serviceName ?? trace.processes[span.processID ?? ""]?.serviceName ?? "unknown";
+
+export const isError = (span: Span): boolean => (span.tags ?? []).some((t) => t.key === "error" && (t.value === true || t.value === "true"));
 
 export interface SpanNode {
   span: Span;

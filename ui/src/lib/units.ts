@@ -74,6 +74,7 @@ function stripMinusZero(text: string): string {
 
 function scaled(factor: number, suffixes: string[], start = 0): Formatter {
   return (value, decimals) => {
+    if (!Number.isFinite(value)) return { text: fixed(value) };
     let step = start;
     let v = value;
     while (Math.abs(v) >= factor && step < suffixes.length - 1) {
@@ -89,6 +90,7 @@ const siSymbols = ["f", "p", "n", "µ", "m", "", "k", "M", "G", "T", "P", "E", "
 /** Decimal prefixes; `offset` is the power of 1000 the stored value is already in. */
 function si(symbol: string, offset = 0, down = false): Formatter {
   return (value, decimals) => {
+    if (!Number.isFinite(value)) return { text: fixed(value) };
     let step = 5 + offset;
     let v = value;
     if (v !== 0) {
@@ -146,6 +148,7 @@ const timeLadder: [seconds: number, suffix: string][] = [
 
 function time(unitSeconds: number): Formatter {
   return (value, decimals) => {
+    if (!Number.isFinite(value)) return { text: fixed(value) };
     if (value === 0) return { text: fixed(0, decimals), suffix: ladderSuffix(unitSeconds) };
     const seconds = Math.abs(value * unitSeconds);
     let rung = timeLadder[0]!;
