@@ -1,1 +1,26 @@
-//! PromQL.
+//! PromQL queries over a metrics store: times, selectors, functions and staleness on top of `eval`.
+//!
+//! A query is parsed, its times are resolved, and then evaluated for all its steps at once: every
+//! series is read once, its windows slide over the samples, and operators pull series through
+//! (`eval::SeriesStream`). Names are dropped where the language says so, at once or, with delayed name
+//! removal, at the end.
+//!
+//! Calls block; run them on a pool for queries. Results, remarks and error texts are those of
+//! Prometheus 3.
+
+mod bounds;
+mod engine;
+mod error;
+mod evaluator;
+mod functions;
+mod resolve;
+mod result;
+mod selector;
+mod stream;
+mod subquery;
+
+pub use engine::{Engine, EngineSettings, QueryContext};
+pub use error::{ErrorKind, QueryError};
+pub use eval::Stats;
+pub use promql_syntax::ParseOptions;
+pub use result::{MatrixSeries, QueryResult, QueryValue, VectorSample};

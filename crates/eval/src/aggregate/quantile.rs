@@ -1,0 +1,63 @@
+//! `quantile`: the group's values at a step, sorted.
+
+use super::group::{Grouping, Groups};
+use crate::{Column, Context, EvalError, Place, Series, SeriesStream};
+
+/// The `q[step]`-quantile of every group.
+pub fn quantile(
+    cx: &Context,
+    q: &[f64],
+    grouping: &Grouping,
+    input: &mut dyn SeriesStream,
+    place: Place,
+) -> Result<Vec<Series>, EvalError> {
+    let steps = q.len();
+    let mut groups: Groups<Vec<Vec<f64>>> = Groups::new();
+    while let Some(series) = input.next()? {
+        cx.check()?;
+        if series.column.all_absent() {
+            continue;
+        }
+        let labels = grouping.group_of(&series.labels);
+        let values = groups.entry(labels, series.drop_name, || vec![Vec::new(); steps]);
+        cx.hold(steps)?;
+        for (step, values) in values.iter_mut().enumerate() {
+            if let Some(v) = series.column.float(step) {
+                values.push(v);
+            } else if series.column.histogram(step).is_some() {
+                cx.info(place, "PromQL info: ignored histogram in quantile aggregation");
+            }
+        }
+    }
+    let finished = groups.all.into_iter().map(|(labels, drop_name, values)| {
+        let mut column = Column::absent(steps);
+        for (step, mut values) in values.into_iter().enumerate() {
+            if !values.is_empty() {
+                column.set_float(step, quantile_of(q[step], &mut values));
+            }
+        }
+        Series { labels, drop_name, column }
+    });
+    Ok(finished.collect())
+}
+
+/// The `q`-quantile by linear interpolation between the two nearest values. Sorts them, NaNs first.
+pub fn quantile_of(q: f64, values: &mut [f64]) -> f64 {
+    if values.is_empty() || q.is_nan() {
+        return f64::NAN;
+    }
+    if q < 0.0 {
+        return f64::NEG_INFINITY;
+    }
+    if q > 1.0 {
+        return f64::INFINITY;
+    }
+    let key = |v: &f64| (!v.is_nan(), *v);
+    values.sort_by(|a, b| key(a).partial_cmp(&key(b)).unwrap_or(std::cmp::Ordering::Equal));
+    let n = values.len() as f64;
+    let rank = q * (n - 1.0);
+    let lower = rank.floor().max(0.0);
+    let upper = (lower + 1.0).min(n - 1.0);
+    let weight = rank - rank.floor();
+    values[lower as usize] * (1.0 - weight) + values[upper as usize] * weight
+}

@@ -1,0 +1,83 @@
+//! `and`, `or`, `unless`: which series of the two sides stay, step by step.
+
+use std::collections::HashMap;
+
+use model::Labels;
+
+use super::Signature;
+use crate::{Context, EvalError, MergeSet, Series, SeriesStream};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SetOperator {
+    And,
+    Or,
+    Unless,
+}
+
+/// At which steps a signature has a value.
+type Presence = HashMap<Labels, Vec<bool>>;
+
+pub fn set_operation(
+    cx: &Context,
+    steps: usize,
+    op: SetOperator,
+    signature: &Signature,
+    lhs: &mut dyn SeriesStream,
+    rhs: &mut dyn SeriesStream,
+) -> Result<Vec<Series>, EvalError> {
+    if op == SetOperator::Or {
+        return or(cx, steps, signature, lhs, rhs);
+    }
+    let wanted = op == SetOperator::And;
+    // The left side is not read when nothing of it could stay, but it may hold errors to report.
+    let left = crate::collect(cx, lhs)?;
+    let mut present = Presence::new();
+    while let Some(series) = rhs.next()? {
+        cx.check()?;
+        mark(&mut present, signature, &series, steps);
+    }
+    let filtered = left.into_iter().filter_map(|mut series| {
+        let at = present.get(&signature.of(&series.labels));
+        for step in 0..steps {
+            if at.is_some_and(|p| p[step]) != wanted {
+                series.column.clear(step);
+            }
+        }
+        (!series.column.all_absent()).then_some(series)
+    });
+    Ok(filtered.collect())
+}
+
+fn or(
+    cx: &Context,
+    steps: usize,
+    signature: &Signature,
+    lhs: &mut dyn SeriesStream,
+    rhs: &mut dyn SeriesStream,
+) -> Result<Vec<Series>, EvalError> {
+    let mut present = Presence::new();
+    let mut out = MergeSet::default();
+    for series in crate::collect(cx, lhs)? {
+        mark(&mut present, signature, &series, steps);
+        out.add(series)?;
+    }
+    while let Some(mut series) = rhs.next()? {
+        cx.check()?;
+        if let Some(at) = present.get(&signature.of(&series.labels)) {
+            (0..steps).filter(|step| at[*step]).for_each(|step| series.column.clear(step));
+        }
+        let weight = series.column.weight();
+        if weight > 0 {
+            cx.hold(weight)?;
+            out.add(series)?;
+        }
+    }
+    Ok(out.into_series())
+}
+
+fn mark(present: &mut Presence, signature: &Signature, series: &Series, steps: usize) {
+    let at = present.entry(signature.of(&series.labels)).or_insert_with(|| vec![false; steps]);
+    for (step, marked) in at.iter_mut().enumerate() {
+        *marked |= series.column.has(step);
+    }
+}

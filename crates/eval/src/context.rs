@@ -1,0 +1,106 @@
+//! What one evaluation shares: limits, cancellation, remarks, figures.
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use crate::{Annotations, EvalError, Place};
+
+/// How a query is stopped from outside.
+#[derive(Debug, Clone, Default)]
+pub struct Cancellation {
+    /// Set when the client has left.
+    pub flag: Option<Arc<AtomicBool>>,
+    pub deadline: Option<Instant>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stats {
+    /// Samples that steps looked at, windows counted once per step.
+    pub total_queryable_samples: u64,
+    /// Samples read from the store.
+    pub samples_read: u64,
+    /// The most samples held at one time.
+    pub peak_samples: usize,
+}
+
+/// One evaluation. Not shared between threads.
+#[derive(Debug)]
+pub struct Context {
+    cancellation: Cancellation,
+    max_samples: usize,
+    held: Cell<usize>,
+    stats: Cell<Stats>,
+    annotations: RefCell<Annotations>,
+}
+
+impl Context {
+    /// `max_samples` bounds what the evaluation holds in memory at a time.
+    pub fn new(cancellation: Cancellation, max_samples: usize) -> Context {
+        Context {
+            cancellation,
+            max_samples,
+            held: Cell::default(),
+            stats: Cell::default(),
+            annotations: RefCell::default(),
+        }
+    }
+
+    /// Whether to go on. Cheap enough to be asked once per series.
+    pub fn check(&self) -> Result<(), EvalError> {
+        if self.cancellation.flag.as_ref().is_some_and(|f| f.load(Ordering::Relaxed)) {
+            return Err(EvalError::Canceled);
+        }
+        if self.cancellation.deadline.is_some_and(|d| Instant::now() >= d) {
+            return Err(EvalError::Timeout);
+        }
+        Ok(())
+    }
+
+    /// Takes `samples` more into memory, if the limit allows.
+    pub fn hold(&self, samples: usize) -> Result<(), EvalError> {
+        let held = self.held.get().saturating_add(samples);
+        if held > self.max_samples {
+            return Err(EvalError::TooManySamples(self.max_samples));
+        }
+        self.held.set(held);
+        let mut stats = self.stats.get();
+        stats.peak_samples = stats.peak_samples.max(held);
+        self.stats.set(stats);
+        Ok(())
+    }
+
+    /// Gives up `samples` that were held.
+    pub fn release(&self, samples: usize) {
+        self.held.set(self.held.get().saturating_sub(samples));
+    }
+
+    pub fn count_queryable(&self, samples: usize) {
+        let mut stats = self.stats.get();
+        stats.total_queryable_samples += samples as u64;
+        self.stats.set(stats);
+    }
+
+    pub fn count_read(&self, samples: usize) {
+        let mut stats = self.stats.get();
+        stats.samples_read += samples as u64;
+        self.stats.set(stats);
+    }
+
+    pub fn warn(&self, place: Place, text: impl Into<String>) {
+        self.annotations.borrow_mut().warn(place, text.into());
+    }
+
+    pub fn info(&self, place: Place, text: impl Into<String>) {
+        self.annotations.borrow_mut().info(place, text.into());
+    }
+
+    pub fn stats(&self) -> Stats {
+        self.stats.get()
+    }
+
+    pub fn annotations(&self) -> Annotations {
+        self.annotations.borrow().clone()
+    }
+}

@@ -1,0 +1,230 @@
+//! Running queries: settings, limits, instant and range.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+use eval::{Cancellation, Context, Place, Steps};
+use model::TimestampMs;
+use promql_syntax::{Expr, ParseOptions, PosRange, ValueType, parse_with};
+use storage::MetricsStore;
+
+use crate::bounds::bounds;
+use crate::evaluator::{Evaluator, Query};
+use crate::resolve::{QueryRange, resolve};
+use crate::result::{self, MatrixSeries, QueryResult, QueryValue};
+use crate::selector::RangeSource;
+use crate::{ErrorKind, QueryError};
+
+#[derive(Debug, Clone)]
+pub struct EngineSettings {
+    /// How far an instant selector looks back for a sample.
+    pub lookback_ms: i64,
+    /// How long a query may run.
+    pub timeout: Duration,
+    /// How many samples a query may hold in memory.
+    pub max_samples: usize,
+    /// The step of subqueries that name none.
+    pub default_subquery_step_ms: i64,
+    /// Drop metric names at the end of a query instead of at every function.
+    pub delayed_name_removal: bool,
+    pub parse_options: ParseOptions,
+    /// Warnings and infos each that a result lists before it only counts them.
+    pub max_annotations: usize,
+}
+
+impl Default for EngineSettings {
+    fn default() -> EngineSettings {
+        EngineSettings {
+            lookback_ms: 300_000,
+            timeout: Duration::from_secs(120),
+            max_samples: 50_000_000,
+            default_subquery_step_ms: 60_000,
+            delayed_name_removal: false,
+            parse_options: ParseOptions::default(),
+            max_annotations: 10,
+        }
+    }
+}
+
+/// What the caller knows about one query.
+#[derive(Debug, Clone, Default)]
+pub struct QueryContext {
+    /// Set it to stop the query.
+    pub cancel: Option<Arc<AtomicBool>>,
+    /// An earlier end than the engine's timeout.
+    pub deadline: Option<Instant>,
+    /// Instead of the engine's own.
+    pub lookback_ms: Option<i64>,
+}
+
+/// Evaluates queries. Cheap to share; holds no state between queries.
+#[derive(Debug, Clone, Default)]
+pub struct Engine {
+    settings: EngineSettings,
+}
+
+impl Engine {
+    pub fn new(settings: EngineSettings) -> Engine {
+        Engine { settings }
+    }
+
+    pub fn settings(&self) -> &EngineSettings {
+        &self.settings
+    }
+
+    /// The value of `expr` at one instant.
+    pub fn instant(
+        &self,
+        store: &dyn MetricsStore,
+        expr: &str,
+        time: TimestampMs,
+        context: &QueryContext,
+    ) -> Result<QueryResult, QueryError> {
+        let parsed = self.parse(expr)?;
+        self.run(store, expr, parsed, Steps::instant(time), true, context)
+    }
+
+    /// The values of `expr` from `start` to `end`, every `step`.
+    pub fn range(
+        &self,
+        store: &dyn MetricsStore,
+        expr: &str,
+        start: TimestampMs,
+        end: TimestampMs,
+        step_ms: i64,
+        context: &QueryContext,
+    ) -> Result<QueryResult, QueryError> {
+        let parsed = self.parse(expr)?;
+        let value_type = parsed.value_type();
+        if !matches!(value_type, ValueType::Vector | ValueType::Scalar) {
+            return Err(QueryError::bad_data(format!(
+                "invalid expression type {:?} for range query, must be Scalar or instant Vector",
+                value_type.documented()
+            )));
+        }
+        if step_ms <= 0 {
+            return Err(QueryError::bad_data(
+                "zero or negative query resolution step widths are not accepted",
+            ));
+        }
+        self.run(store, expr, parsed, Steps::range(start, end, step_ms), false, context)
+    }
+
+    fn parse(&self, expr: &str) -> Result<Expr, QueryError> {
+        parse_with(expr, self.settings.parse_options).map_err(|e| QueryError::bad_data(e.to_string()))
+    }
+
+    fn run(
+        &self,
+        store: &dyn MetricsStore,
+        text: &str,
+        mut expr: Expr,
+        steps: Steps,
+        instant: bool,
+        context: &QueryContext,
+    ) -> Result<QueryResult, QueryError> {
+        // An instant query has no step and no range.
+        let step = if instant { 0 } else { steps.interval };
+        let range = QueryRange { start: steps.start, end: steps.end, step };
+        resolve(text, &mut expr, range)?;
+        let timeout = Instant::now().checked_add(self.settings.timeout);
+        let deadline = [context.deadline, timeout].into_iter().flatten().min();
+        let cx =
+            Context::new(Cancellation { flag: context.cancel.clone(), deadline }, self.settings.max_samples);
+        let lookback = context.lookback_ms.unwrap_or(self.settings.lookback_ms);
+        let (first, last) =
+            bounds(&expr, steps.start, steps.end, lookback).unwrap_or((steps.start, steps.end));
+        let querier = store
+            .querier(first, last)
+            .map_err(|e| QueryError { kind: ErrorKind::Internal, message: e.to_string() })?;
+        let query = Query {
+            cx: &cx,
+            querier,
+            lookback,
+            range,
+            default_subquery_step_ms: self.settings.default_subquery_step_ms,
+            delayed_name_removal: self.settings.delayed_name_removal,
+            instant,
+        };
+        let evaluator = Evaluator { query: &query, steps };
+        let value = value(&evaluator, &expr)?;
+        let annotations = cx.annotations();
+        let show = |remarks: &[(Place, String)], kind: &str| {
+            let max = self.settings.max_annotations;
+            let place = |p: &Place| PosRange::new(p.0, p.0).describe(text);
+            let mut shown: Vec<String> =
+                remarks.iter().take(max).map(|(p, text)| format!("{text} ({})", place(p))).collect();
+            if remarks.len() > max {
+                shown.push(format!("{} more {kind} annotations omitted", remarks.len() - max));
+            }
+            shown
+        };
+        Ok(QueryResult {
+            value,
+            warnings: show(annotations.warnings(), "warning"),
+            infos: show(annotations.infos(), "info"),
+            stats: cx.stats(),
+        })
+    }
+}
+
+fn value<'a>(evaluator: &Evaluator<'a>, expr: &'a Expr) -> Result<QueryValue, QueryError> {
+    let steps = evaluator.steps;
+    let t = steps.start;
+    let cx = evaluator.query.cx();
+    cx.check()?;
+    match expr.value_type() {
+        ValueType::String => match expr.unwrap_parens() {
+            Expr::String(s) => Ok(QueryValue::String { t, s: s.value.clone() }),
+            other => Err(QueryError::bad_data(format!("{other} is not a string"))),
+        },
+        ValueType::Scalar => {
+            let values = evaluator.scalar(expr)?;
+            if evaluator.query.instant {
+                return Ok(QueryValue::Scalar { t, v: values.first().copied().unwrap_or(f64::NAN) });
+            }
+            let mut series = MatrixSeries::default();
+            series.floats = (steps.times().collect(), values);
+            Ok(QueryValue::Matrix(vec![series]))
+        }
+        ValueType::Vector => {
+            let series = eval::collect(cx, &mut *evaluator.vector(expr)?)?;
+            let series = eval::drop_metadata_labels(series)?;
+            cx.check()?;
+            Ok(if evaluator.query.instant {
+                result::vector(series, t)
+            } else {
+                result::matrix(series, steps)
+            })
+        }
+        ValueType::Matrix => raw_matrix(evaluator, expr),
+    }
+}
+
+/// A range vector as the whole query: its samples as they are.
+fn raw_matrix<'a>(evaluator: &Evaluator<'a>, expr: &'a Expr) -> Result<QueryValue, QueryError> {
+    let (mut source, shape): (RangeSource<'_>, _) = evaluator.range_source(expr)?;
+    let mut all: Vec<MatrixSeries> = Vec::new();
+    let mut samples = storage::metrics::SampleColumns::default();
+    while let Some(input) = source.next(&mut samples)? {
+        let labels = if input.drop_name { eval::without_metadata(&input.labels) } else { input.labels };
+        let mut series = MatrixSeries { labels, ..MatrixSeries::default() };
+        eval::window::each(&samples, evaluator.steps, shape, |_, w| {
+            series.floats = (w.times().to_vec(), w.values().to_vec());
+            series.histograms = w.histograms().to_vec();
+        });
+        let held = series.floats.0.len() + series.histograms.len();
+        if held > 0 {
+            evaluator.query.cx().hold(held)?;
+            evaluator.query.cx().count_queryable(held);
+            all.push(series);
+        }
+    }
+    all.sort_by(|a, b| a.labels.cmp(&b.labels));
+    if all.windows(2).any(|pair| pair[0].labels == pair[1].labels) {
+        let message = "vector cannot contain metrics with the same labelset";
+        return Err(QueryError { kind: ErrorKind::Execution, message: message.into() });
+    }
+    Ok(QueryValue::Matrix(all))
+}

@@ -1,0 +1,362 @@
+//! The tree walk: every node becomes a stream of series or a column of scalars.
+
+use std::sync::Arc;
+
+use eval::aggregate::{self, Grouping, Reduce};
+use eval::binary::{self, BinaryOptions, Operator, SetOperator, Signature};
+use eval::window::WindowShape;
+use eval::{Context, EvalError, Place, Steps};
+use promql_syntax::{
+    AggregateExpr, AggregateOp, BinaryExpr, BinaryOp, Cardinality, Expr, UnaryOp, ValueType, VectorMatching,
+    quote_bytes,
+};
+use storage::Querier;
+
+use crate::functions;
+use crate::resolve::{QueryRange, timestamp};
+use crate::selector::{InstantStream, RangeSource, Source, Wanted};
+use crate::stream::{Stream, drop_names, from_vec, map};
+use crate::subquery;
+
+/// What is the same everywhere in a query.
+pub(crate) struct Query<'q> {
+    pub cx: &'q Context,
+    pub querier: Arc<dyn Querier>,
+    pub lookback: i64,
+    pub range: QueryRange,
+    pub default_subquery_step_ms: i64,
+    pub delayed_name_removal: bool,
+    pub instant: bool,
+}
+
+impl Query<'_> {
+    pub fn cx(&self) -> &Context {
+        self.cx
+    }
+}
+
+/// Evaluates expressions for one grid of steps: the query's, or a subquery's.
+pub(crate) struct Evaluator<'a> {
+    pub query: &'a Query<'a>,
+    pub steps: Steps,
+}
+
+pub(crate) fn place(expr: &Expr) -> Place {
+    Place(expr.pos().start)
+}
+
+impl<'a> Evaluator<'a> {
+    pub fn cx(&self) -> &'a Context {
+        self.query.cx
+    }
+
+    pub fn source(&self) -> Source<'a> {
+        Source { cx: self.query.cx, querier: &self.query.querier, lookback: self.query.lookback }
+    }
+
+    /// A scalar expression at every step.
+    pub fn scalar(&self, expr: &'a Expr) -> Result<Vec<f64>, EvalError> {
+        match expr {
+            Expr::Number(number) => Ok(vec![number.value; self.steps.len()]),
+            Expr::Paren(paren) => self.scalar(&paren.expr),
+            Expr::Unary(unary) => {
+                let mut values = self.scalar(&unary.expr)?;
+                if unary.op == UnaryOp::Minus {
+                    values.iter_mut().for_each(|v| *v = -*v);
+                }
+                Ok(values)
+            }
+            Expr::Binary(binary) => {
+                let (mut lhs, rhs) = (self.scalar(&binary.lhs)?, self.scalar(&binary.rhs)?);
+                if let Some(op) = operator(binary.op) {
+                    lhs.iter_mut().zip(rhs).for_each(|(a, b)| *a = binary::scalars(op, *a, b));
+                }
+                Ok(lhs)
+            }
+            Expr::Call(call) => functions::scalar_call(self, call),
+            other => Err(wrong_type(other, "scalar")),
+        }
+    }
+
+    /// An instant vector expression at every step.
+    pub fn vector(&self, expr: &'a Expr) -> Result<Stream<'a>, EvalError> {
+        match expr {
+            Expr::Vector(selector) => {
+                let stream = InstantStream::new(self.source(), selector, self.steps, Wanted::Values)?;
+                Ok(Box::new(stream))
+            }
+            Expr::Paren(paren) => self.vector(&paren.expr),
+            Expr::Unary(unary) => {
+                let input = self.vector(&unary.expr)?;
+                if unary.op == UnaryOp::Plus {
+                    return Ok(input);
+                }
+                let negated = map(input, |mut series| {
+                    for step in 0..series.column.len() {
+                        if let Some(h) = series.column.histogram(step) {
+                            let negative = eval::histogram::scale(h, -1.0);
+                            series.column.set_histogram(step, Arc::new(negative));
+                        } else if let Some(v) = series.column.float(step) {
+                            series.column.set_float(step, -v);
+                        }
+                    }
+                    Ok(Some(series))
+                });
+                self.without_names(negated, &unary.expr)
+            }
+            Expr::Aggregate(aggregate) => self.aggregate(aggregate),
+            Expr::Binary(binary) => self.binary(binary),
+            Expr::Call(call) => functions::vector_call(self, call),
+            other => Err(wrong_type(other, "instant vector")),
+        }
+    }
+
+    /// The series of a range vector and how windows lie over them.
+    pub fn range_source(&self, expr: &'a Expr) -> Result<(RangeSource<'a>, WindowShape), EvalError> {
+        match expr {
+            Expr::Paren(paren) => self.range_source(&paren.expr),
+            Expr::Matrix(matrix) => {
+                let selector = &matrix.selector;
+                let shape = WindowShape {
+                    range: matrix.range.ms,
+                    offset: selector.offset.ms,
+                    at: timestamp(selector.at),
+                };
+                Ok((RangeSource::matrix(self.source(), matrix, self.steps, shape)?, shape))
+            }
+            Expr::Subquery(inner) => {
+                let (series, steps, shape) = subquery::evaluate(self, inner)?;
+                let series = series.into_iter();
+                Ok((RangeSource::Subquery { series, steps }, shape))
+            }
+            other => Err(wrong_type(other, "range vector")),
+        }
+    }
+
+    /// Drops or marks the names of a stream computed from `input`.
+    pub fn without_names(&self, stream: Stream<'a>, input: &Expr) -> Result<Stream<'a>, EvalError> {
+        drop_names(self.cx(), stream, self.query.delayed_name_removal, has_one_name(input))
+    }
+
+    fn aggregate(&self, aggregate: &'a AggregateExpr) -> Result<Stream<'a>, EvalError> {
+        let (cx, steps) = (self.cx(), self.steps.len());
+        let grouping = match aggregate.without {
+            true => Grouping::without(aggregate.grouping.clone()),
+            false => Grouping::by(aggregate.grouping.clone()),
+        };
+        let at = place(&aggregate.expr);
+        let reduce = |op| -> Result<Stream<'a>, EvalError> {
+            let mut input = self.vector(&aggregate.expr)?;
+            Ok(from_vec(aggregate::reduce(cx, steps, op, &grouping, &mut *input, at)?))
+        };
+        let series = match aggregate.op {
+            AggregateOp::Sum => return reduce(Reduce::Sum),
+            AggregateOp::Avg => return reduce(Reduce::Avg),
+            AggregateOp::Count => return reduce(Reduce::Count),
+            AggregateOp::Min => return reduce(Reduce::Min),
+            AggregateOp::Max => return reduce(Reduce::Max),
+            AggregateOp::Group => return reduce(Reduce::Group),
+            AggregateOp::Stddev => return reduce(Reduce::Stddev),
+            AggregateOp::Stdvar => return reduce(Reduce::Stdvar),
+            AggregateOp::Quantile => {
+                let q = self.parameter(aggregate)?;
+                let param_at = aggregate.param.as_deref().map_or(at, place);
+                for q in q.iter().filter(|q| !(0.0..=1.0).contains(*q)) {
+                    cx.warn(param_at, invalid_quantile(*q));
+                }
+                aggregate::quantile(cx, &q, &grouping, &mut *self.vector(&aggregate.expr)?, at)?
+            }
+            AggregateOp::Topk | AggregateOp::Bottomk => {
+                let k = counts(&self.parameter(aggregate)?)?;
+                let bottom = aggregate.op == AggregateOp::Bottomk;
+                aggregate::top_k(cx, &k, bottom, &grouping, &mut *self.vector(&aggregate.expr)?, at)?
+            }
+            AggregateOp::Limitk => {
+                let k = counts(&self.parameter(aggregate)?)?;
+                aggregate::limit_k(cx, &k, &grouping, &mut *self.vector(&aggregate.expr)?)?
+            }
+            AggregateOp::LimitRatio => {
+                let mut ratio = self.parameter(aggregate)?;
+                let param_at = aggregate.param.as_deref().map_or(at, place);
+                for r in &mut ratio {
+                    if r.is_nan() {
+                        return Err(EvalError::execution("Ratio value is NaN"));
+                    }
+                    let capped = r.clamp(-1.0, 1.0);
+                    if capped != *r {
+                        let (got, to) = (functions::short(*r), functions::short(capped));
+                        cx.warn(
+                            param_at,
+                            format!(
+                                "PromQL warning: ratio value should be between -1 and 1, got {got}, capping to {to}"
+                            ),
+                        );
+                    }
+                    *r = capped;
+                }
+                aggregate::limit_ratio(cx, &ratio, &mut *self.vector(&aggregate.expr)?)?
+            }
+            AggregateOp::CountValues => {
+                let label = match aggregate.param.as_deref().map(Expr::unwrap_parens) {
+                    Some(Expr::String(s)) if s.not_utf8.is_none() && !s.value.is_empty() => s.value.as_str(),
+                    Some(Expr::String(s)) => {
+                        let shown = quote_bytes(s.not_utf8.as_deref().unwrap_or(s.value.as_bytes()));
+                        return Err(EvalError::execution(format!("invalid label name {shown}")));
+                    }
+                    _ => return Err(EvalError::execution("count_values needs a label name")),
+                };
+                // The value is part of the group, whether the grouping names it or not.
+                let grouping = match aggregate.without {
+                    true => Grouping::without(
+                        aggregate.grouping.iter().filter(|l| *l != label).cloned().collect(),
+                    ),
+                    false => {
+                        let labels = aggregate.grouping.iter().cloned().chain([label.to_owned()]);
+                        Grouping::by(labels.collect())
+                    }
+                };
+                let print = functions::histogram_text;
+                aggregate::count_values(
+                    cx,
+                    steps,
+                    label,
+                    &grouping,
+                    &mut *self.vector(&aggregate.expr)?,
+                    print,
+                )?
+            }
+        };
+        Ok(from_vec(series))
+    }
+
+    fn parameter(&self, aggregate: &'a AggregateExpr) -> Result<Vec<f64>, EvalError> {
+        match &aggregate.param {
+            Some(param) => self.scalar(param),
+            None => Err(EvalError::execution(format!("{} needs a parameter", aggregate.op.as_str()))),
+        }
+    }
+
+    fn binary(&self, binary: &'a BinaryExpr) -> Result<Stream<'a>, EvalError> {
+        let cx = self.cx();
+        let whole = Place(binary.lhs.pos().start);
+        let scalar = |e: &Expr| e.value_type() == ValueType::Scalar;
+        let steps = self.steps.len();
+        if scalar(&binary.lhs) || scalar(&binary.rhs) {
+            let Some(op) = operator(binary.op) else {
+                return Err(EvalError::execution("set operators need vectors on both sides"));
+            };
+            let scalar_left = scalar(&binary.lhs);
+            let (scalar, vector) =
+                if scalar_left { (&binary.lhs, &binary.rhs) } else { (&binary.rhs, &binary.lhs) };
+            let values = self.scalar(scalar)?;
+            let return_bool = binary.return_bool;
+            let computed = map(self.vector(vector)?, move |mut series| {
+                binary::vector_scalar(cx, &mut series, op, &values, scalar_left, return_bool, whole);
+                Ok((!series.column.all_absent()).then_some(series))
+            });
+            if op.changes_meaning() || return_bool {
+                return self.without_names(computed, vector);
+            }
+            return Ok(computed);
+        }
+        let mut lhs = self.vector(&binary.lhs)?;
+        let mut rhs = self.vector(&binary.rhs)?;
+        let default = VectorMatching {
+            cardinality: Cardinality::OneToOne,
+            labels: Vec::new(),
+            on: false,
+            include: Vec::new(),
+            fill_left: None,
+            fill_right: None,
+        };
+        let matching = binary.matching.as_ref().unwrap_or(&default);
+        let signature = Signature { labels: matching.labels.clone(), on: matching.on };
+        let Some(op) = operator(binary.op) else {
+            let op = match binary.op {
+                BinaryOp::And => SetOperator::And,
+                BinaryOp::Or => SetOperator::Or,
+                _ => SetOperator::Unless,
+            };
+            return Ok(from_vec(binary::set_operation(cx, steps, op, &signature, &mut *lhs, &mut *rhs)?));
+        };
+        let options = BinaryOptions {
+            op,
+            cardinality: match matching.cardinality {
+                Cardinality::ManyToOne => binary::Cardinality::ManyToOne,
+                Cardinality::OneToMany => binary::Cardinality::OneToMany,
+                Cardinality::OneToOne | Cardinality::ManyToMany => binary::Cardinality::OneToOne,
+            },
+            signature,
+            include: matching.include.clone(),
+            return_bool: binary.return_bool,
+            fill_left: matching.fill_left,
+            fill_right: matching.fill_right,
+            delayed_name_removal: self.query.delayed_name_removal,
+            place: whole,
+        };
+        Ok(from_vec(binary::match_vectors(cx, steps, &options, &mut *lhs, &mut *rhs)?))
+    }
+}
+
+/// Whether all series an expression selects have the same metric name.
+fn has_one_name(expr: &Expr) -> bool {
+    let named = |s: &promql_syntax::VectorSelector| {
+        s.matchers
+            .iter()
+            .any(|m| m.name == model::METRIC_NAME && m.op == model::MatchOp::Equal && !m.value.is_empty())
+    };
+    match expr.unwrap_parens() {
+        Expr::Vector(selector) => named(selector),
+        Expr::Matrix(matrix) => named(&matrix.selector),
+        _ => false,
+    }
+}
+
+fn wrong_type(expr: &Expr, wanted: &str) -> EvalError {
+    EvalError::execution(format!("{expr} is not a {wanted}"))
+}
+
+pub(crate) fn invalid_quantile(q: f64) -> String {
+    format!("PromQL warning: quantile value should be between 0 and 1, got {}", functions::short(q))
+}
+
+/// The `k` of topk and its kin; below 1 nothing is kept.
+fn counts(k: &[f64]) -> Result<Vec<usize>, EvalError> {
+    k.iter()
+        .map(|k| {
+            if k.is_nan() {
+                return Err(EvalError::execution("Parameter value is NaN"));
+            }
+            if *k >= 9_223_372_036_854_775_807.0 {
+                let shown = model::float::format_g(*k);
+                return Err(EvalError::execution(format!("Scalar value {shown} overflows int64")));
+            }
+            if *k <= -9_223_372_036_854_775_808.0 {
+                let shown = model::float::format_g(*k);
+                return Err(EvalError::execution(format!("Scalar value {shown} underflows int64")));
+            }
+            Ok(k.max(0.0) as usize)
+        })
+        .collect()
+}
+
+fn operator(op: BinaryOp) -> Option<Operator> {
+    Some(match op {
+        BinaryOp::Add => Operator::Add,
+        BinaryOp::Sub => Operator::Sub,
+        BinaryOp::Mul => Operator::Mul,
+        BinaryOp::Div => Operator::Div,
+        BinaryOp::Mod => Operator::Mod,
+        BinaryOp::Pow => Operator::Pow,
+        BinaryOp::Atan2 => Operator::Atan2,
+        BinaryOp::Eq => Operator::Eq,
+        BinaryOp::Ne => Operator::Ne,
+        BinaryOp::Lt => Operator::Lt,
+        BinaryOp::Le => Operator::Le,
+        BinaryOp::Gt => Operator::Gt,
+        BinaryOp::Ge => Operator::Ge,
+        BinaryOp::TrimUpper => Operator::TrimUpper,
+        BinaryOp::TrimLower => Operator::TrimLower,
+        BinaryOp::And | BinaryOp::Or | BinaryOp::Unless => return None,
+    })
+}

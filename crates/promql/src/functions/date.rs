@@ -1,0 +1,107 @@
+//! Parts of dates, in UTC.
+
+use eval::{Column, EvalError, Series};
+use model::Labels;
+use promql_syntax::Call;
+
+use super::math::{Elementwise, map_floats};
+use crate::evaluator::Evaluator;
+use crate::stream::{Stream, from_vec};
+
+pub(super) fn part(name: &str) -> Option<Elementwise> {
+    Some(match name {
+        "minute" => |t| seconds(t, |s| (s.rem_euclid(3600) / 60) as f64),
+        "hour" => |t| seconds(t, |s| (s.rem_euclid(86_400) / 3600) as f64),
+        // 1970-01-01 was a Thursday.
+        "day_of_week" => |t| seconds(t, |s| (s.div_euclid(86_400) + 4).rem_euclid(7) as f64),
+        "day_of_month" => |t| date(t, |d| d.day as f64),
+        "day_of_year" => |t| date(t, |d| d.day_of_year as f64),
+        "days_in_month" => |t| date(t, |d| days_in_month(d.year, d.month) as f64),
+        "month" => |t| date(t, |d| d.month as f64),
+        "year" => |t| date(t, |d| d.year as f64),
+        _ => return None,
+    })
+}
+
+/// Without an argument, the part of the step's own time.
+pub(super) fn call<'a>(ev: &Evaluator<'a>, call: &'a Call) -> Result<Stream<'a>, EvalError> {
+    let part = part(call.function.name).ok_or_else(|| super::unknown(call.function.name))?;
+    match call.args.first() {
+        Some(input) => ev.without_names(map_floats(ev.vector(input)?, part), input),
+        None => {
+            let column = Column::from_floats(ev.steps.times().map(|t| part(t as f64 / 1000.0)).collect());
+            Ok(from_vec(vec![Series { labels: Labels::empty(), drop_name: false, column }]))
+        }
+    }
+}
+
+struct Date {
+    year: i64,
+    month: i64,
+    day: i64,
+    day_of_year: i64,
+}
+
+fn seconds(t: f64, f: impl Fn(i64) -> f64) -> f64 {
+    // Go converts what does not fit (and NaN) to the smallest integer.
+    let whole = if t.is_nan() || t.abs() >= 9.2e18 { i64::MIN } else { t as i64 };
+    f(whole)
+}
+
+fn date(t: f64, f: impl Fn(Date) -> f64) -> f64 {
+    seconds(t, |s| f(civil(s.div_euclid(86_400))))
+}
+
+/// The Gregorian date of a day since 1970, counted in eras of 400 years that begin in March
+/// (Howard Hinnant, "chrono-compatible low-level date algorithms").
+fn civil(days: i64) -> Date {
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let day_of_era = shifted.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let from_march = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_index = (5 * from_march + 2) / 153;
+    let day = from_march - (153 * month_index + 2) / 5 + 1;
+    let month = if month_index < 10 { month_index + 3 } else { month_index - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let day_of_year = (1..month).map(|m| days_in_month(year, m)).sum::<i64>() + day;
+    Date { year, month, day, day_of_year }
+}
+
+fn days_in_month(year: i64, month: i64) -> i64 {
+    match month {
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::part;
+
+    #[test]
+    fn parts_of_known_instants() {
+        let check = |t: f64, name: &str, expected: f64| {
+            assert_eq!(part(name).map(|f| f(t)), Some(expected), "{name} of {t}");
+        };
+        // 2024-02-29 23:59:59
+        let leap = 1_709_251_199.0;
+        check(leap, "year", 2024.0);
+        check(leap, "month", 2.0);
+        check(leap, "day_of_month", 29.0);
+        check(leap, "day_of_year", 60.0);
+        check(leap, "day_of_week", 4.0);
+        check(leap, "days_in_month", 29.0);
+        check(leap, "hour", 23.0);
+        check(leap, "minute", 59.0);
+        check(0.0, "day_of_week", 4.0);
+        check(-1.0, "year", 1969.0);
+        check(-1.0, "day_of_month", 31.0);
+        check(-1.0, "hour", 23.0);
+        // 1900 was no leap year, 2000 was one.
+        check(-2_203_977_600.0, "days_in_month", 28.0);
+        check(951_782_400.0, "days_in_month", 29.0);
+    }
+}

@@ -1,0 +1,52 @@
+//! Figures of native histograms, and their text.
+
+use eval::histogram::{buckets, variance};
+use model::FloatHistogram;
+
+use super::short;
+use crate::stream::{self, Stream};
+
+pub(super) type Statistic = fn(&FloatHistogram) -> f64;
+
+pub(super) fn statistic(name: &str) -> Option<Statistic> {
+    Some(match name {
+        "histogram_count" => |h| h.count,
+        "histogram_sum" => |h| h.sum,
+        "histogram_avg" => |h| h.sum / h.count,
+        "histogram_stdvar" => variance,
+        "histogram_stddev" => |h| variance(h).sqrt(),
+        _ => return None,
+    })
+}
+
+/// Floats vanish.
+pub(super) fn map(input: Stream<'_>, statistic: Statistic) -> Stream<'_> {
+    stream::map(input, move |mut series| {
+        for step in 0..series.column.len() {
+            match series.column.histogram(step) {
+                Some(h) => {
+                    let v = statistic(h);
+                    series.column.set_float(step, v);
+                }
+                None => series.column.clear(step),
+            }
+        }
+        Ok((!series.column.all_absent()).then_some(series))
+    })
+}
+
+/// `{count:3, sum:5, (1,2]:3}`: the label value `count_values` gives to a histogram.
+pub(crate) fn text(h: &FloatHistogram) -> String {
+    let mut out = format!("{{count:{}, sum:{}", short(h.count), short(h.sum));
+    for b in buckets(h).into_iter().filter(|b| b.count != 0.0) {
+        let (open, close) = match (h.uses_custom_buckets(), b.lower < 0.0, b.upper > 0.0) {
+            (false, true, true) => ('[', ']'),
+            (false, true, false) => ('[', ')'),
+            _ => ('(', ']'),
+        };
+        let (lower, upper, count) = (short(b.lower), short(b.upper), short(b.count));
+        out.push_str(&format!(", {open}{lower},{upper}{close}:{count}"));
+    }
+    out.push('}');
+    out
+}

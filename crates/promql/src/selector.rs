@@ -1,0 +1,165 @@
+//! Reading series: what an instant selector sees at every step, and the samples of range selectors.
+
+use std::sync::Arc;
+
+use eval::{Context, EvalError, Series, SeriesStream, Steps, lookback, window};
+use model::{Labels, Matcher, TimestampMs};
+use promql_syntax::{MatrixSelector, VectorSelector};
+use storage::Querier;
+use storage::metrics::{SampleColumns, SeriesHandle};
+
+use crate::resolve::timestamp;
+
+/// What selectors need to know of the query.
+#[derive(Clone)]
+pub(crate) struct Source<'a> {
+    pub cx: &'a Context,
+    pub querier: &'a Arc<dyn Querier>,
+    pub lookback: i64,
+}
+
+impl<'a> Source<'a> {
+    pub fn select(&self, matchers: &[Matcher]) -> Result<Vec<SeriesHandle>, EvalError> {
+        self.cx.check()?;
+        Ok(self.querier.select(matchers)?)
+    }
+
+    /// Reads one series, counting and limiting its samples.
+    pub fn read(
+        &self,
+        handle: &SeriesHandle,
+        first: TimestampMs,
+        last: TimestampMs,
+        out: &mut SampleColumns,
+    ) -> Result<(), EvalError> {
+        self.cx.check()?;
+        self.querier.read(handle, first, last, out)?;
+        self.cx.count_read(out.len());
+        // Held for the length of one series only; the limit is on what one series may be.
+        self.cx.hold(out.len())?;
+        self.cx.release(out.len());
+        Ok(())
+    }
+}
+
+/// What the values of an instant selection are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    Values,
+    /// Sample times in seconds: `timestamp(selector)`.
+    Times,
+}
+
+/// One series after the other, as the steps see it.
+pub(crate) struct InstantStream<'a> {
+    source: Source<'a>,
+    selector: &'a VectorSelector,
+    steps: Steps,
+    wanted: Wanted,
+    handles: std::vec::IntoIter<SeriesHandle>,
+    samples: SampleColumns,
+}
+
+impl<'a> InstantStream<'a> {
+    pub fn new(
+        source: Source<'a>,
+        selector: &'a VectorSelector,
+        steps: Steps,
+        wanted: Wanted,
+    ) -> Result<InstantStream<'a>, EvalError> {
+        let handles = source.select(&selector.matchers)?.into_iter();
+        Ok(InstantStream { source, selector, steps, wanted, handles, samples: SampleColumns::default() })
+    }
+}
+
+impl SeriesStream for InstantStream<'_> {
+    fn next(&mut self) -> Result<Option<Series>, EvalError> {
+        let (steps, lookback) = (self.steps, self.source.lookback);
+        let (at, offset) = (timestamp(self.selector.at), self.selector.offset.ms);
+        let last_step = steps.time(steps.len().saturating_sub(1));
+        let (first, last) = at.map_or((steps.start, last_step), |at| (at, at));
+        let (first, last) =
+            (first.saturating_sub(offset).saturating_sub(lookback) + 1, last.saturating_sub(offset));
+        for handle in self.handles.by_ref() {
+            self.source.read(&handle, first, last, &mut self.samples)?;
+            if self.samples.is_empty() {
+                continue;
+            }
+            let want_times = self.wanted == Wanted::Times;
+            let mut selected = lookback::select(&self.samples, steps, offset, at, lookback, want_times);
+            if selected.found == 0 {
+                continue;
+            }
+            self.source.cx.count_queryable(selected.found);
+            if want_times {
+                for step in 0..steps.len() {
+                    if selected.column.has(step) {
+                        selected.column.set_float(step, selected.times[step] as f64 / 1000.0);
+                    }
+                }
+            }
+            return Ok(Some(Series { labels: handle.labels, drop_name: false, column: selected.column }));
+        }
+        Ok(None)
+    }
+}
+
+/// One series of a range vector; its samples are in the buffer that was handed in.
+pub(crate) struct RangeInput {
+    pub labels: Labels,
+    pub drop_name: bool,
+}
+
+/// Series of samples, one at a time: a matrix selector or the result of a subquery.
+pub(crate) enum RangeSource<'a> {
+    Matrix {
+        source: Source<'a>,
+        handles: std::vec::IntoIter<SeriesHandle>,
+        first: TimestampMs,
+        last: TimestampMs,
+    },
+    Subquery {
+        series: std::vec::IntoIter<Series>,
+        steps: Steps,
+    },
+}
+
+impl<'a> RangeSource<'a> {
+    /// Extended windows (`anchored`, `smoothed`) also see up to `lookback` around them.
+    pub fn matrix(
+        source: Source<'a>,
+        matrix: &MatrixSelector,
+        steps: Steps,
+        shape: window::WindowShape,
+    ) -> Result<RangeSource<'a>, EvalError> {
+        let (first, last) = shape.bounds(steps);
+        let extended = matrix.selector.anchored || matrix.selector.smoothed;
+        let before = if extended { source.lookback } else { 0 };
+        let after = if matrix.selector.smoothed { source.lookback } else { 0 };
+        let handles = source.select(&matrix.selector.matchers)?.into_iter();
+        let (first, last) = (first.saturating_sub(before) + 1, last.saturating_add(after));
+        Ok(RangeSource::Matrix { source, handles, first, last })
+    }
+
+    /// Fills `samples` with the next series that has any, and returns its labels.
+    pub fn next(&mut self, samples: &mut SampleColumns) -> Result<Option<RangeInput>, EvalError> {
+        match self {
+            RangeSource::Matrix { source, handles, first, last } => {
+                for handle in handles.by_ref() {
+                    source.read(&handle, *first, *last, samples)?;
+                    lookback::remove_stale(samples);
+                    if !samples.is_empty() {
+                        return Ok(Some(RangeInput { labels: handle.labels, drop_name: false }));
+                    }
+                }
+                Ok(None)
+            }
+            RangeSource::Subquery { series, steps } => {
+                let Some(next) = series.next() else { return Ok(None) };
+                let Series { labels, drop_name, column } = next;
+                window::samples_of(&column, *steps, samples);
+                Ok(Some(RangeInput { labels, drop_name }))
+            }
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! Subqueries: the inner expression evaluated on its own grid, the result used as samples.
+
+use eval::{EvalError, Series, Steps, window::WindowShape};
+use promql_syntax::SubqueryExpr;
+
+use crate::evaluator::Evaluator;
+use crate::resolve::timestamp;
+
+/// The inner series, their grid, and how the outer windows lie over it.
+pub(crate) fn evaluate<'a>(
+    outer: &Evaluator<'a>,
+    subquery: &'a SubqueryExpr,
+) -> Result<(Vec<Series>, Steps, WindowShape), EvalError> {
+    let (range, offset, at) = (subquery.range.ms, subquery.offset.ms, timestamp(subquery.at));
+    let interval = subquery.step.as_ref().map_or(outer.query.default_subquery_step_ms, |s| s.ms).max(1);
+    let last_step = outer.steps.time(outer.steps.len().saturating_sub(1));
+    let (first, last) = at.map_or((outer.steps.start, last_step), |at| (at, at));
+    // Steps lie on multiples of the interval, the first one after the (open) start of the window.
+    let open_start = first - offset - range;
+    let mut start = interval * (open_start / interval);
+    if start <= open_start {
+        start += interval;
+    }
+    let steps = Steps::range(start, last - offset, interval);
+    let inner = Evaluator { query: outer.query, steps };
+    let series = if steps.is_empty() {
+        Vec::new()
+    } else {
+        eval::collect(outer.query.cx(), &mut *inner.vector(&subquery.expr)?)?
+    };
+    Ok((series, steps, WindowShape { range, offset, at }))
+}
