@@ -1,0 +1,76 @@
+//! Runs query scripts: our own under `testdata/`, and the language's conformance data where present.
+
+mod nhcb;
+mod notation;
+mod runner;
+mod script;
+mod store;
+
+use std::path::Path;
+
+/// Files of the conformance data and how many of their evaluations must pass. Numbers only go up.
+const CONFORMANCE: &[(&str, usize)] = &[
+    ("aggregators.test", 0),
+    ("at_modifier.test", 0),
+    ("collision.test", 0),
+    ("duration_expression.test", 0),
+    ("extended_vectors.test", 0),
+    ("fill-modifier.test", 0),
+    ("functions.test", 0),
+    ("histograms.test", 0),
+    ("info.test", 0),
+    ("limit.test", 0),
+    ("literals.test", 0),
+    ("name_label_dropping.test", 0),
+    ("native_histograms.test", 0),
+    ("operators.test", 0),
+    ("range_queries.test", 0),
+    ("selectors.test", 0),
+    ("staleness.test", 0),
+    ("start_timestamps.test", 0),
+    ("subquery.test", 0),
+    ("trig_functions.test", 0),
+    ("type_and_unit.test", 0),
+];
+
+#[test]
+fn conformance_data() {
+    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/conformance/promql"));
+    if !folder.exists() {
+        println!("skipped: no conformance data at {}", folder.display());
+        return;
+    }
+    let verbose = std::env::var_os("PROMQLTEST_VERBOSE").is_some();
+    let mut total = 0;
+    let mut all = 0;
+    let mut short = Vec::new();
+    for (file, floor) in CONFORMANCE {
+        let text = std::fs::read_to_string(folder.join(file)).expect(file);
+        let outcome = runner::run(&text);
+        println!("{file}: {} passed, {} failed", outcome.passed, outcome.failed.len());
+        if verbose || outcome.passed < *floor {
+            outcome.failed.iter().for_each(|reason| println!("    {file}:{reason}"));
+        }
+        if outcome.passed < *floor {
+            short.push(format!("{file}: {} of {floor}", outcome.passed));
+        }
+        total += outcome.passed;
+        all += outcome.passed + outcome.failed.len();
+    }
+    println!("{total} of {all} evaluations passed");
+    assert!(short.is_empty(), "fewer evaluations passed than before: {short:?}");
+}
+
+#[test]
+fn own_scripts() {
+    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/testdata"));
+    let mut ran = 0;
+    for entry in std::fs::read_dir(folder).expect("testdata") {
+        let path = entry.expect("an entry of testdata").path();
+        let text = std::fs::read_to_string(&path).expect("a script");
+        let outcome = runner::run(&text);
+        assert!(outcome.failed.is_empty(), "{}:\n{}", path.display(), outcome.failed.join("\n"));
+        ran += outcome.passed;
+    }
+    assert!(ran > 0, "no script in testdata evaluates anything");
+}
