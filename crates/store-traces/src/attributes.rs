@@ -11,7 +11,7 @@ use codec::{unzigzag, write_bytes, write_uvarint, zigzag};
 use model::span::{AttributeValue, Attributes};
 use storage::traces::attribute_text;
 
-use crate::settings::ATTRIBUTE_DEPTH_MAX;
+use crate::limits::ATTRIBUTE_DEPTH_MAX;
 
 const STRING: u64 = 0;
 const BOOL: u64 = 1;

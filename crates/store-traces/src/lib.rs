@@ -17,16 +17,20 @@
 //! `docs/format/traces.md`.
 
 mod attributes;
+mod bell;
 mod block;
 mod criteria;
 mod edges;
 mod error;
 mod head;
+mod limits;
 mod maintenance;
 mod merge;
 mod metrics;
 mod part;
 mod part_builder;
+mod part_meta;
+mod reads;
 mod record;
 mod settings;
 mod store;

@@ -1,6 +1,7 @@
 //! Background work: flushing the head, merging parts, retention. One thread, one thing at a time.
 
 use std::collections::{BTreeMap, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -27,7 +28,13 @@ pub(crate) fn spawn(inner: Arc<Inner>) -> Result<JoinHandle<()>, StoreError> {
         // Plans that failed: holding them keeps their parts from being tried again and again.
         let mut given_up = Vec::new();
         while inner.bell.wait(ROUND) {
-            if let Err(error) = round(&inner, &mut given_up) {
+            // A panic over one part must not end flushing for good.
+            let worked = catch_unwind(AssertUnwindSafe(|| round(&inner, &mut given_up)));
+            let worked = worked.unwrap_or_else(|_| {
+                add(&inner.metrics.maintenance_panics, 1);
+                Err(StoreError::new(ErrorKind::Corrupt, "panic"))
+            });
+            if let Err(error) = worked {
                 tracing::warn!(%error, "maintenance of the trace store failed and will be tried again");
                 // A full disk rings the bell all the time: do not try in a tight loop.
                 std::thread::sleep(ROUND);

@@ -13,6 +13,7 @@ pub struct TraceStoreMetrics {
     pub flush_failures: AtomicU64,
     pub merges: AtomicU64,
     pub merge_failures: AtomicU64,
+    pub maintenance_panics: AtomicU64,
     pub parts_expired: AtomicU64,
     pub searches: AtomicU64,
     /// Blocks whose columns a search looked at, and blocks it could leave out.

@@ -17,7 +17,8 @@ use crate::edges::EdgeCounts;
 use crate::error::{corrupt, from_kernel};
 use crate::head::Operations;
 use crate::metrics::{TraceStoreMetrics, add};
-use crate::part_builder::{META_VERSION, PAGE_EDGES, PAGE_OPERATIONS};
+use crate::part_builder::{PAGE_EDGES, PAGE_OPERATIONS};
+use crate::part_meta::{Block, Meta};
 use crate::trace_index::{TRACES_PER_PAGE, TraceEntry, TraceIndexPage};
 
 pub(crate) struct TracePart {
@@ -38,21 +39,11 @@ enum Cache {
     Spare,
 }
 
-/// What is known of a block without reading it.
-struct Block {
-    first_page: u32,
-    start_min: TimestampNs,
-    start_max: TimestampNs,
-    duration_max: u64,
-    first: (String, String),
-    last: (String, String),
-}
-
 impl TracePart {
     pub fn open(part: Arc<Part>, metrics: Arc<TraceStoreMetrics>) -> Result<TracePart, StoreError> {
         let meta = part.meta().clone();
-        let parsed = parse_meta(&meta).map_err(|error| corrupt(format!("part {}: {error}", part.id())))?;
-        let (arrived_ms, services, fences, blocks) = parsed;
+        let parsed = Meta::parse(&meta).map_err(|error| corrupt(format!("part {}: {error}", part.id())))?;
+        let Meta { arrived_ms, services, fences, blocks } = parsed;
         Ok(TracePart { part, arrived_ms, services, fences, blocks, metrics })
     }
 
@@ -185,7 +176,7 @@ impl TracePart {
         let mut names = TraceNames::new(self);
         for number in order {
             let block = &self.blocks[number];
-            if !newest.cares_for(block.start_max) || !may_match(block, criteria) {
+            if !newest.cares_for(block.start_max) || !block.may_match(criteria) {
                 add(&self.metrics.blocks_skipped, 1);
                 continue;
             }
@@ -431,76 +422,4 @@ fn newest_traces(found: &mut Vec<(u64, TimestampNs)>, limit: usize) -> &[(u64, T
     let last = limit.checked_sub(1).and_then(|last| found.get(last)).map(|(_, start)| *start);
     let kept = last.map_or(found.len(), |last| found.partition_point(|(_, start)| *start >= last));
     &found[..kept]
-}
-
-/// Whether a block can hold a match, by what the meta says.
-fn may_match(block: &Block, criteria: &Criteria) -> bool {
-    if block.start_max < criteria.start_min
-        || block.start_min > criteria.start_max
-        || block.duration_max < criteria.duration_min
-    {
-        return false;
-    }
-    let Some(service) = &criteria.service else { return true };
-    if *service < block.first.0 || *service > block.last.0 {
-        return false;
-    }
-    let Some(operation) = &criteria.operation else { return true };
-    let wanted = (service, operation);
-    wanted >= (&block.first.0, &block.first.1) && wanted <= (&block.last.0, &block.last.1)
-}
-
-type Meta = (i64, StringColumn, Vec<(TraceId, PageRef)>, Vec<Block>);
-
-fn parse_meta(meta: &[u8]) -> Result<Meta, CodecError> {
-    let mut cursor = Cursor::new(meta);
-    if cursor.u8()? != META_VERSION {
-        return Err(CodecError("trace part: unknown version"));
-    }
-    let arrived_ms = cursor.u64()? as i64;
-    // Spans and traces: for people and tools.
-    cursor.uvarint()?;
-    cursor.uvarint()?;
-    let services = strings::decode(&mut cursor)?;
-    let count = cursor.count(20)?;
-    let mut fences = Vec::with_capacity(count);
-    for _ in 0..count {
-        fences.push((TraceId(cursor.array()?), PageRef(cursor.u32()?)));
-    }
-    let mut columns = Cursor::new(cursor.bytes()?);
-    let column = |columns: &mut Cursor<'_>| {
-        let mut values = Vec::new();
-        u64s::decode(columns, &mut values).map(|()| values)
-    };
-    let first_pages = column(&mut columns)?;
-    let rows = column(&mut columns)?;
-    let start_mins = column(&mut columns)?;
-    let start_spreads = column(&mut columns)?;
-    let duration_maxes = column(&mut columns)?;
-    let texts = [
-        strings::decode(&mut columns)?,
-        strings::decode(&mut columns)?,
-        strings::decode(&mut columns)?,
-        strings::decode(&mut columns)?,
-    ];
-    let count = first_pages.len();
-    if [&rows, &start_mins, &start_spreads, &duration_maxes].iter().any(|column| column.len() != count)
-        || texts.iter().any(|column| column.len() != count)
-    {
-        return Err(CodecError("trace part: columns differ in length"));
-    }
-    let text = |column: usize, row: usize| texts[column].get(row).unwrap_or_default().to_string();
-    let mut blocks = Vec::with_capacity(count);
-    for row in 0..count {
-        let start_min = start_mins[row] as i64;
-        blocks.push(Block {
-            first_page: u32::try_from(first_pages[row]).map_err(|_| CodecError("trace part: page number"))?,
-            start_min,
-            start_max: start_min.wrapping_add(start_spreads[row] as i64),
-            duration_max: duration_maxes[row],
-            first: (text(0, row), text(1, row)),
-            last: (text(2, row), text(3, row)),
-        });
-    }
-    Ok((arrived_ms, services, fences, blocks))
 }

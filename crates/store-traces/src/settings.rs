@@ -49,18 +49,6 @@ impl Default for TraceStoreSettings {
     }
 }
 
-/// The largest span, as estimated in memory: a block page must hold at least one.
-pub const SPAN_BYTES_MAX: usize = 16 << 20;
-
-/// Attributes of one span with those of its events and links.
-pub const SPAN_ATTRIBUTES_MAX: usize = 1 << 16;
-
-/// Events and links of one span.
-pub const SPAN_EVENTS_MAX: usize = 1 << 16;
-
-/// Attribute values in attribute values.
-pub const ATTRIBUTE_DEPTH_MAX: usize = 64;
-
 /// Width of a time partition: one day. Merges stay within.
 pub const PARTITION_NS: i64 = 24 * 3600 * 1_000_000_000;
 

@@ -1,8 +1,8 @@
 //! The store: a table of the kernel, the head, and the readers of its parts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -10,26 +10,20 @@ use kernel::{
     KernelError, KernelErrorKind, KernelMetrics, Lsn, MergeOptions, Table, TableOptions, WalOptions,
 };
 use model::TimestampNs;
-use model::span::{Span, SpanId, SpanKind, TraceId};
+use model::span::{Span, SpanKind, TraceId};
 use platform::{Clock, Disk, OsDisk};
 use storage::traces::{Operation, ServiceEdge, TraceQuery, TraceStore};
 use storage::{ErrorKind, StoreError};
 
-use crate::criteria::{Criteria, Newest};
-use crate::edges::EdgeCounts;
+use crate::bell::Bell;
 use crate::error::from_kernel;
-use crate::head::{Head, Operations, attribute_count, span_bytes, value_depth};
+use crate::head::Head;
+use crate::limits::check_span;
 use crate::maintenance;
 use crate::metrics::{TraceStoreMetrics, add, set};
 use crate::part::TracePart;
 use crate::record;
-use crate::settings::{
-    ATTRIBUTE_DEPTH_MAX, PARTITION_NS, SPAN_ATTRIBUTES_MAX, SPAN_BYTES_MAX, SPAN_EVENTS_MAX,
-    TraceStoreSettings,
-};
-
-/// A trace looked up with a time range may reach this far beyond it.
-const TRACE_MARGIN_NS: i64 = 3600 * 1_000_000_000;
+use crate::settings::{PARTITION_NS, TraceStoreSettings};
 
 /// One push is one log record, so this bounds it.
 const PUSH_BYTES_MAX: usize = 128 << 20;
@@ -58,62 +52,19 @@ pub(crate) struct Inner {
     pub bell: Bell,
 }
 
-struct State {
+pub(crate) struct State {
     active: Head,
     /// Being flushed, with the low-water mark that holds once it is in parts.
     frozen: Option<(Arc<Head>, Lsn)>,
-    parts: Arc<Vec<Arc<TracePart>>>,
+    /// Newest first.
+    pub parts: Arc<Vec<Arc<TracePart>>>,
 }
 
-/// Wakes the maintenance thread, and pushes that wait for room.
-#[derive(Default)]
-pub(crate) struct Bell {
-    ringing: Mutex<Ringing>,
-    rung: Condvar,
-    room: Condvar,
-}
-
-#[derive(Default)]
-struct Ringing {
-    work: bool,
-    stop: bool,
-}
-
-impl Bell {
-    fn lock(&self) -> MutexGuard<'_, Ringing> {
-        self.ringing.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub fn ring(&self) {
-        self.lock().work = true;
-        self.rung.notify_all();
-    }
-
-    fn stop(&self) {
-        self.lock().stop = true;
-        self.rung.notify_all();
-    }
-
-    pub fn stopped(&self) -> bool {
-        self.lock().stop
-    }
-
-    /// Waits for the bell or for `timeout`; false when the store stops.
-    pub fn wait(&self, timeout: Duration) -> bool {
-        let ringing = self.lock();
-        let idle = |ringing: &mut Ringing| !ringing.work && !ringing.stop;
-        let waited = self.rung.wait_timeout_while(ringing, timeout, idle);
-        let mut ringing = waited.unwrap_or_else(PoisonError::into_inner).0;
-        ringing.work = false;
-        !ringing.stop
-    }
-
-    fn wait_for_room(&self, timeout: Duration) {
-        drop(self.room.wait_timeout(self.lock(), timeout).unwrap_or_else(PoisonError::into_inner));
-    }
-
-    pub fn room(&self) {
-        self.room.notify_all();
+impl State {
+    /// The spans in memory.
+    pub fn heads(&self) -> impl Iterator<Item = &Head> {
+        let frozen = self.frozen.as_ref().map(|(head, _)| head.as_ref());
+        std::iter::once(&self.active).chain(frozen)
     }
 }
 
@@ -214,7 +165,7 @@ impl Drop for Traces {
 }
 
 impl Inner {
-    fn state(&self) -> RwLockReadGuard<'_, State> {
+    pub fn state(&self) -> RwLockReadGuard<'_, State> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -370,182 +321,6 @@ impl Inner {
             self.bell.ring();
         }
         Ok(())
-    }
-
-    fn find(&self, query: &TraceQuery) -> Result<Vec<TraceId>, StoreError> {
-        let limit = match query.limit {
-            0 => self.settings.search_limit_default,
-            limit if limit <= self.settings.search_limit_max => limit,
-            limit => {
-                let max = self.settings.search_limit_max;
-                let message = format!("search limit {limit} exceeds search_limit_max={max}");
-                return Err(StoreError::new(ErrorKind::LimitExceeded, message));
-            }
-        };
-        add(&self.metrics.searches, 1);
-        let criteria = Criteria::new(query);
-        let mut newest = Newest::new(limit);
-        let parts = {
-            let state = self.state();
-            state.active.find(&criteria, &mut newest);
-            if let Some((head, _)) = &state.frozen {
-                head.find(&criteria, &mut newest);
-            }
-            state.parts.clone()
-        };
-        newest.prune();
-        for part in parts.iter() {
-            if !newest.cares_for(part.start_max()) {
-                break;
-            }
-            if part.overlaps(criteria.start_min, criteria.start_max) {
-                part.find(&criteria, &mut newest)?;
-            }
-        }
-        Ok(newest.into_ids())
-    }
-
-    fn trace(
-        &self,
-        id: TraceId,
-        start_min: Option<TimestampNs>,
-        start_max: Option<TimestampNs>,
-    ) -> Result<Vec<Span>, StoreError> {
-        let start_min = start_min.map_or(i64::MIN, |start| start.saturating_sub(TRACE_MARGIN_NS));
-        let start_max = start_max.map_or(i64::MAX, |start| start.saturating_add(TRACE_MARGIN_NS));
-        let (mut spans, parts) = {
-            let state = self.state();
-            let mut spans: Vec<Arc<Span>> = state.active.trace(id).cloned().collect();
-            if let Some((head, _)) = &state.frozen {
-                spans.extend(head.trace(id).cloned());
-            }
-            (spans, state.parts.clone())
-        };
-        for part in parts.iter().filter(|part| part.overlaps(start_min, start_max)) {
-            spans.extend(part.trace(id)?.into_iter().map(|row| row.span));
-        }
-        spans.retain(|span| start_min <= span.start && span.start <= start_max);
-        spans.sort_by(|a, b| (a.start, a.span_id, &a.name).cmp(&(b.start, b.span_id, &b.name)));
-        Ok(spans.into_iter().map(Arc::unwrap_or_clone).collect())
-    }
-
-    fn services(&self) -> Vec<String> {
-        let state = self.state();
-        let mut services: BTreeSet<&str> = state.active.operations().keys().map(String::as_str).collect();
-        if let Some((head, _)) = &state.frozen {
-            services.extend(head.operations().keys().map(String::as_str));
-        }
-        for part in state.parts.iter() {
-            services.extend(part.services());
-        }
-        // A span without a service belongs to none that could be listed.
-        services.into_iter().filter(|service| !service.is_empty()).map(str::to_string).collect()
-    }
-
-    fn operations(&self, service: &str) -> Result<Operations, StoreError> {
-        let mut operations = Operations::new();
-        let parts = {
-            let state = self.state();
-            let frozen = state.frozen.as_ref().map(|(head, _)| head.as_ref());
-            for head in [Some(&state.active), frozen].into_iter().flatten() {
-                if let Some(own) = head.operations().get(service) {
-                    operations.entry(service.to_string()).or_default().extend(own.iter().cloned());
-                }
-            }
-            state.parts.clone()
-        };
-        for part in parts.iter() {
-            part.operations(service, &mut operations)?;
-        }
-        Ok(operations)
-    }
-
-    fn edges(&self, start_min: TimestampNs, start_max: TimestampNs) -> Result<Vec<ServiceEdge>, StoreError> {
-        let mut counts = EdgeCounts::default();
-        let parts = {
-            let state = self.state();
-            state.active.edges(start_min, start_max, &mut counts);
-            if let Some((head, _)) = &state.frozen {
-                head.edges(start_min, start_max, &mut counts);
-            }
-            state.parts.clone()
-        };
-        for part in parts.iter().filter(|part| part.overlaps(start_min, start_max)) {
-            part.edges(start_min, start_max, &mut counts)?;
-        }
-        self.find_missing_parents(&parts, &mut counts)?;
-        add(&self.metrics.edge_lookups_skipped, counts.skipped);
-        Ok(counts.into_edges())
-    }
-
-    /// Looks everywhere for the parents that were not beside their children.
-    fn find_missing_parents(
-        &self,
-        parts: &[Arc<TracePart>],
-        counts: &mut EdgeCounts,
-    ) -> Result<(), StoreError> {
-        let mut missing = counts.take_missing();
-        if missing.is_empty() {
-            return Ok(());
-        }
-        let mut wanted: Vec<TraceId> = missing.keys().copied().collect();
-        wanted.sort_unstable();
-        // Each child is counted once, whoever else claims to be its parent.
-        let mut found = |trace: TraceId, span: SpanId, service: &str| {
-            let Some(children) = missing.get_mut(&trace) else { return };
-            children.retain(|(parent, child)| {
-                let hit = *parent == span;
-                if hit {
-                    counts.add(service, child, 1);
-                }
-                !hit
-            });
-        };
-        {
-            let state = self.state();
-            let frozen = state.frozen.as_ref().map(|(head, _)| head.as_ref());
-            for head in [Some(&state.active), frozen].into_iter().flatten() {
-                for trace in &wanted {
-                    head.trace(*trace).for_each(|span| found(*trace, span.span_id, &span.resource.service));
-                }
-            }
-        }
-        for part in parts {
-            part.visit_traces(&wanted, &mut found)?;
-        }
-        Ok(())
-    }
-}
-
-fn check_span(span: &Span) -> Result<(), StoreError> {
-    if span.trace_id.is_zero() {
-        return Err(StoreError::new(ErrorKind::Invalid, "span without a trace id"));
-    }
-    let limit = |name: &str, limit: usize, got: usize| {
-        let message = format!("span {}: {got} exceeds the limit {name}={limit}", span.span_id);
-        Err(StoreError::new(ErrorKind::LimitExceeded, message))
-    };
-    let (bytes, attributes) = (span_bytes(span), attribute_count(span));
-    let events = span.events.len().max(span.links.len());
-    if bytes > SPAN_BYTES_MAX {
-        return limit("span_bytes_max", SPAN_BYTES_MAX, bytes);
-    }
-    if attributes > SPAN_ATTRIBUTES_MAX {
-        return limit("span_attributes_max", SPAN_ATTRIBUTES_MAX, attributes);
-    }
-    if events > SPAN_EVENTS_MAX {
-        return limit("span_events_max", SPAN_EVENTS_MAX, events);
-    }
-    let own = span.attributes.iter();
-    let events = span.events.iter().flat_map(|event| &event.attributes);
-    let links = span.links.iter().flat_map(|link| &link.attributes);
-    let context = span.resource.attributes.iter().chain(&span.scope.attributes);
-    let depth = own.chain(events).chain(links).chain(context).map(|(_, value)| value_depth(value)).max();
-    match depth {
-        Some(depth) if depth > ATTRIBUTE_DEPTH_MAX => {
-            limit("attribute_depth_max", ATTRIBUTE_DEPTH_MAX, depth)
-        }
-        _ => Ok(()),
     }
 }
 

@@ -119,7 +119,11 @@ impl Writer {
         let Some(active) = &mut state.active else {
             return Err(KernelError::new(KernelErrorKind::Closed, "the log has no segment"));
         };
-        assert_eq!(active.base + active.len, start, "a batch continues the segment");
+        if active.base + active.len != start {
+            // An error rather than a panic: the leader of a batch must come back to the others.
+            let message = format!("batch at {start} does not continue {}", active.path.display());
+            return Err(KernelError::corrupt(message));
+        }
         // Pessimism first: only a complete success clears it.
         active.torn = true;
         active.file.append(frames).at(&active.path)?;

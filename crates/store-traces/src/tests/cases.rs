@@ -285,11 +285,10 @@ fn what_breaks_a_rule_is_refused_as_a_whole() {
         deep = AttributeValue::Array(vec![deep]);
     }
     let nested = Span { attributes: vec![("deep".into(), deep)], ..span(1, 1, "s", "o", 0) };
-    let many = vec![("k".to_string(), AttributeValue::Empty); crate::settings::SPAN_ATTRIBUTES_MAX + 1];
+    let many = vec![("k".to_string(), AttributeValue::Empty); crate::limits::SPAN_ATTRIBUTES_MAX + 1];
     let crowded = Span { attributes: many, ..span(1, 1, "s", "o", 0) };
     let nameless = Span { trace_id: Default::default(), ..span(1, 1, "s", "o", 0) };
-    let huge =
-        Span { status_message: "x".repeat(crate::settings::SPAN_BYTES_MAX), ..span(1, 1, "s", "o", 0) };
+    let huge = Span { status_message: "x".repeat(crate::limits::SPAN_BYTES_MAX), ..span(1, 1, "s", "o", 0) };
     for (bad, kind, word) in [
         (nested, ErrorKind::LimitExceeded, "attribute_depth_max=64"),
         (crowded, ErrorKind::LimitExceeded, "span_attributes_max=65536"),
