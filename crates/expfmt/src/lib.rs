@@ -2,13 +2,15 @@
 //! text formats in both directions.
 //!
 //! `family` holds the data model, `registry` the live counters, `encode` writes text 0.0.4 and
-//! OpenMetrics 1.0. Three readers, for three needs: `parse` streams samples as a scrape wants them and
+//! OpenMetrics 1.0. Readers for different needs: `parse` streams samples as a scrape wants them and
 //! is as lenient as Prometheus; `read_families` collects text 0.0.4 into families, as a push gateway or a
-//! textfile collector wants it; `strict` checks a document against every rule of OpenMetrics.
+//! textfile collector wants it, and `protobuf` reads the same families from the
+//! delimited protobuf format; `strict` checks a document against every rule of OpenMetrics.
 
 pub mod encode;
 pub mod family;
 pub mod parse;
+pub mod protobuf;
 pub mod read_families;
 pub mod registry;
 pub mod strict;
