@@ -83,7 +83,7 @@ impl DurationValue {
         if !ms.is_finite() || ms.abs() >= i64::MAX as f64 / 1e6 {
             return Err((expr.pos(), "duration out of range".into()));
         }
-        Ok(ms as i64)
+        Ok(ms.round() as i64)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use eval::{Context, EvalError, Series, SeriesStream, Steps, lookback, window};
-use model::{Labels, Matcher, TimestampMs};
+use model::{FloatHistogram, Labels, Matcher, ResetHint, TimestampMs};
 use promql_syntax::{MatrixSelector, VectorSelector};
 use storage::Querier;
 use storage::metrics::{SampleColumns, SeriesHandle};
@@ -158,8 +158,18 @@ impl<'a> RangeSource<'a> {
                 let Some(next) = series.next() else { return Ok(None) };
                 let Series { labels, drop_name, column } = next;
                 window::samples_of(&column, *steps, samples);
+                forget_resets(samples);
                 Ok(Some(RangeInput { labels, drop_name }))
             }
+        }
+    }
+}
+
+/// What a store knew about resets between its samples is not true between those of a subquery.
+fn forget_resets(samples: &mut SampleColumns) {
+    for (_, h) in &mut samples.histograms {
+        if matches!(h.reset_hint, ResetHint::CounterReset | ResetHint::NotCounterReset) {
+            *h = Arc::new(FloatHistogram { reset_hint: ResetHint::Unknown, ..(**h).clone() });
         }
     }
 }

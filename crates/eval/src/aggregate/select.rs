@@ -144,10 +144,26 @@ pub fn limit_ratio(
     input: &mut dyn SeriesStream,
 ) -> Result<Vec<Series>, EvalError> {
     keep_steps(cx, input, |series, step| {
-        let offset = series.labels.hash64() as f64 / u64::MAX as f64;
+        let offset = label_hash(&series.labels) as f64 / u64::MAX as f64;
         let ratio = ratio[step];
         if ratio >= 0.0 { offset < ratio } else { offset >= 1.0 + ratio }
     })
+}
+
+/// The original's own hash of a label set: XXH64 over names and values, each after its length. With it
+/// the same series are chosen by all servers.
+fn label_hash(labels: &model::Labels) -> u64 {
+    let mut bytes = Vec::with_capacity(128);
+    for text in labels.iter().flat_map(|(name, value)| [name, value]) {
+        if text.len() < 255 {
+            bytes.push(text.len() as u8);
+        } else {
+            bytes.push(255);
+            bytes.extend_from_slice(&(text.len() as u32).to_le_bytes()[..3]);
+        }
+        bytes.extend_from_slice(text.as_bytes());
+    }
+    xxhash_rust::xxh64::xxh64(&bytes, 0)
 }
 
 fn keep_steps(

@@ -89,13 +89,9 @@ impl Matcher<'_> {
         Ok(out)
     }
 
-    fn fills(&self) -> (Option<f64>, Option<f64>) {
-        let (left, right) = (self.options.fill_left, self.options.fill_right);
-        if self.swapped { (right, left) } else { (left, right) }
-    }
-
     fn group(&self, signature: &Labels, group: &MatchGroup, out: &mut MergeSet) -> Result<(), EvalError> {
-        let (fill_many, fill_one) = self.fills();
+        // The original does not swap these two with the sides.
+        let (fill_many, fill_one) = (self.options.fill_left, self.options.fill_right);
         // Result labels per pair, worked out on first use.
         let mut labels: HashMap<(usize, usize), (Labels, bool)> = HashMap::new();
         for step in 0..self.steps {

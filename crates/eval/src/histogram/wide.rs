@@ -101,11 +101,11 @@ impl Wide {
     }
 
     pub fn scale(&mut self, factor: f64) {
-        self.map(|v| Kahan { sum: v.sum * factor, lost: v.lost * factor });
+        self.map(|v| Kahan { sum: v.sum * factor, lost: nonzero(v.lost, |lost| lost * factor) });
     }
 
     pub fn divide(&mut self, divisor: f64) {
-        self.map(|v| Kahan { sum: v.sum / divisor, lost: v.lost / divisor });
+        self.map(|v| Kahan { sum: v.sum / divisor, lost: nonzero(v.lost, |lost| lost / divisor) });
     }
 
     fn map(&mut self, f: impl Fn(Kahan) -> Kahan) {
@@ -222,6 +222,11 @@ impl Wide {
             custom_values: self.custom_values,
         }
     }
+}
+
+/// Nothing lost stays nothing, whatever it is multiplied with.
+fn nonzero(lost: f64, f: impl Fn(f64) -> f64) -> f64 {
+    if lost == 0.0 { 0.0 } else { f(lost) }
 }
 
 fn add_to(total: &mut Kahan, v: Kahan) {

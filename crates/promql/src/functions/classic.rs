@@ -98,7 +98,7 @@ fn run<'a>(
                 };
                 if let (Some(label), Some(q)) = (label, quantile_label) {
                     let mut builder = named.to_builder();
-                    builder.set(*label, short(q));
+                    builder.set(*label, label_text(q));
                     named = builder.build();
                 }
                 out.add(Series { labels: named, drop_name: ev.query.delayed_name_removal, column: values })?;
@@ -108,6 +108,12 @@ fn run<'a>(
     let series = out.into_series();
     ev.cx().hold(series.iter().map(|s| s.column.weight()).sum())?;
     Ok(from_vec(series))
+}
+
+/// A float as OpenMetrics writes it: always with a point or an exponent.
+fn label_text(v: f64) -> String {
+    let text = short(v);
+    if v.is_finite() && !text.contains(['.', 'e']) { format!("{text}.0") } else { text }
 }
 
 /// The histograms of a vector, in order of appearance, under their labels without `le`.

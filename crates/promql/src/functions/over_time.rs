@@ -197,6 +197,9 @@ pub(super) fn quantile(range: &Range<'_>, w: &Window<'_>) -> Option<Value> {
 /// The median of the distances from the median.
 pub(super) fn mad(range: &Range<'_>, w: &Window<'_>) -> Option<Value> {
     let mut values = floats(range, w)?.to_vec();
+    if values.iter().any(|v| v.is_nan()) {
+        return float(f64::NAN);
+    }
     let median = quantile_of(0.5, &mut values);
     values.iter_mut().for_each(|v| *v = (*v - median).abs());
     float(quantile_of(0.5, &mut values))

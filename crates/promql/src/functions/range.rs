@@ -105,8 +105,8 @@ pub(super) fn call<'a>(
         name,
         extension,
         wants_resets: counter,
-        // The result of `predict_linear` depends on the step even when its window does not.
-        broadcast: shape.at.is_some() && name != "predict_linear" && ev.steps.len() > 1,
+        // Scalar arguments may change from step to step, even when the window does not.
+        broadcast: shape.at.is_some() && call.args.len() == 1 && ev.steps.len() > 1,
         samples: SampleColumns::default(),
         resets: Vec::new(),
     };

@@ -91,7 +91,11 @@ fn check(engine: &Engine, store: &MemoryStore, eval: &Eval) -> Result<(), String
     if expected.ordered || matches!(result.value, QueryValue::String { .. } | QueryValue::Matrix(_)) {
         return Ok(());
     }
-    // The middle step of a range query must give the same.
+    // The middle step of a range query must give the same, unless the query asks for its own times.
+    let lower = eval.expr.to_lowercase();
+    if ["step(", "range(", "start(", "end("].iter().any(|name| lower.contains(name)) {
+        return Ok(());
+    }
     let ranged = engine
         .range(store, &eval.expr, t - 60_000, t + 60_000, 60_000, &context)
         .map_err(|e| format!("as a range query: {e}"))?;

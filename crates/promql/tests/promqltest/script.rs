@@ -52,19 +52,21 @@ pub struct Expected {
 }
 
 pub fn parse(text: &str) -> Result<Vec<Command>, String> {
-    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    // A comment ends a command's lines, as an empty line does.
+    let trimmed = text.lines().map(str::trim);
+    let lines: Vec<&str> = trimmed.map(|l| if l.starts_with('#') { "" } else { l }).collect();
     let (mut commands, mut at) = (Vec::new(), 0);
     while at < lines.len() {
         let line = lines[at];
         let number = at + 1;
         at += 1;
-        if line.is_empty() || line.starts_with('#') {
+        if line.is_empty() {
             continue;
         }
         let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
         // Everything up to the next empty line belongs to the command.
         let body_end = lines[at..].iter().position(|l| l.is_empty()).map_or(lines.len(), |n| at + n);
-        let body: Vec<&str> = lines[at..body_end].iter().copied().filter(|l| !l.starts_with('#')).collect();
+        let body: Vec<&str> = lines[at..body_end].to_vec();
         let context = |e: String| format!("line {number}: {line}: {e}");
         match word {
             "clear" => commands.push(Command::Clear),

@@ -46,15 +46,14 @@ fn hint(h: &FloatHistogram, previous: Option<&FloatHistogram>) -> ResetHint {
         || previous.sum.to_bits() == model::STALE_NAN_BITS
         || h.schema != previous.schema
         || h.zero_threshold != previous.zero_threshold
+        || h.custom_values != previous.custom_values
     {
         return ResetHint::Unknown;
     }
-    if h.custom_values != previous.custom_values {
-        return ResetHint::CounterReset;
-    }
     let plain = |h: &FloatHistogram| FloatHistogram { reset_hint: ResetHint::Unknown, ..h.clone() };
     match eval::histogram::detect_reset(&plain(h), &plain(previous)) {
-        true => ResetHint::CounterReset,
+        // The original forgets at this point why it began a new chunk (prometheus/prometheus#15346).
+        true => ResetHint::Unknown,
         false => ResetHint::NotCounterReset,
     }
 }
