@@ -215,12 +215,12 @@ fn root_file_system(settings: &Settings) -> Option<FileSystem> {
     use std::os::unix::ffi::OsStrExt;
     let mounts = files::text(&settings.proc.join("self/mounts"));
     let root = settings.root.to_str()?;
-    let device = mounts.lines().filter_map(|l| {
+    let device = mounts.lines().rev().find_map(|l| {
         let mut fields = l.split(' ');
         let (device, point) = (fields.next()?, fields.next()?);
         (point == root).then_some(device)
     });
-    let device = device.last()?.to_owned();
+    let device = device?.to_owned();
     let path = std::ffi::CString::new(settings.root.as_os_str().as_bytes()).ok()?;
     // SAFETY: the path ends with a zero byte and the structure is valid for the call to fill.
     let (code, buf) = unsafe {
@@ -228,7 +228,7 @@ fn root_file_system(settings: &Settings) -> Option<FileSystem> {
         (libc::statfs64(path.as_ptr(), &mut buf), buf)
     };
     let block = buf.f_bsize as f64;
-    (code == 0).then(|| FileSystem {
+    (code == 0).then_some(FileSystem {
         device,
         limit: buf.f_blocks as f64 * block,
         usage: (buf.f_blocks as f64 - buf.f_bfree as f64) * block,
