@@ -29,7 +29,7 @@ pub use filter::DeviceFilter;
 pub use settings::{Paths, Settings, SettingsError, defaults};
 
 use collectors::State;
-use sink::Sink;
+pub use sink::Sink;
 
 /// The enabled collectors and what they remember between scrapes.
 pub struct NodeCollector {
