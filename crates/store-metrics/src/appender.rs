@@ -142,7 +142,7 @@ impl<'c> HeadAppender<'c> {
                     late += 1;
                 }
                 let is_float = matches!(value, Value::Float(_));
-                if series.push(t, value, window) {
+                if series.push(t, value, window, &head.times) {
                     if is_float {
                         floats += 1
                     } else {

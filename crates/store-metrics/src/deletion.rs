@@ -77,7 +77,7 @@ impl Core {
         self.append_record(&Deletion { mint, maxt, series }.encode())?;
         for (id, _) in &affected {
             if let Some(series) = self.head.shard(*id).get_mut(*id) {
-                series.delete(mint, maxt)?;
+                series.delete(mint, maxt, &self.head.times)?;
             }
         }
         self.head.find_oldest();

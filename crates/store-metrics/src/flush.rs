@@ -5,7 +5,7 @@
 //! publication know nothing of the new parts, so the head lets go of the samples only when the last of
 //! them has ended; until then newer readers skip what was set aside.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::Ordering;
 
 use index::SeriesId;
@@ -16,9 +16,10 @@ use storage::metrics::SampleColumns;
 
 use crate::error::from_kernel;
 use crate::head::series::Series;
-use crate::log::{Mark, add_mark};
+use crate::log::{Mark, Paused, add_mark};
 use crate::metrics::StoreMetrics;
 use crate::part::PartBuilder;
+use crate::record::Batch;
 use crate::store::{Core, Maintenance};
 
 /// A flush whose parts are public.
@@ -62,7 +63,29 @@ impl Core {
     fn rotate_log(&self, newest: TimestampMs) {
         let in_log = self.log.first_window(self.window_ms);
         if in_log.is_some_and(|window| newest.div_euclid(self.window_ms) > window) {
-            self.log.pause().rotate(self.table.wal_end());
+            self.begin_generation(&mut self.log.pause());
+        }
+    }
+
+    /// Ends the current generation of the log. Exemplars are in no part: the new generation begins with
+    /// those in the ring, so that cutting the old ones off loses none.
+    fn begin_generation(&self, paused: &mut Paused<'_>) {
+        paused.rotate(self.table.wal_end());
+        // Series numbers of their own: every series is defined anew before its first sample here.
+        let mut batch = Batch::default();
+        let mut numbers: HashMap<Labels, SeriesId> = HashMap::new();
+        for (labels, exemplar) in self.exemplars().iter() {
+            let next = numbers.len() as SeriesId;
+            let number = *numbers.entry(labels.clone()).or_insert_with(|| {
+                batch.definitions.push((next, labels.clone()));
+                next
+            });
+            batch.exemplars.push((number, exemplar.clone()));
+        }
+        if !batch.exemplars.is_empty()
+            && let Err(error) = self.append_record(&batch.encode())
+        {
+            tracing::warn!(%error, "exemplars will be forgotten with the next start");
         }
     }
 
@@ -83,14 +106,14 @@ impl Core {
             let mut paused = self.log.pause();
             let lsn = self.table.wal_end();
             if until == i64::MAX {
-                paused.rotate(lsn);
+                self.begin_generation(&mut paused);
             }
             Mark { lsn, until }
         };
         self.head.flush_begun.fetch_add(1, Ordering::AcqRel);
         let mut ids = Vec::new();
         self.head.for_each(|id, series| {
-            if series.begin_flush(until) {
+            if series.begin_flush(until, &self.head.times) {
                 ids.push(id);
             }
         });

@@ -1,8 +1,9 @@
 //! Merging the columns of one series from several places.
 
+use model::{TimestampMs, Value};
 use storage::metrics::SampleColumns;
 
-use model::{TimestampMs, Value};
+use crate::head::counter_reset::forget;
 
 /// Merges `more` into `columns` by time. Of two samples with one time, that of `columns` stays.
 pub fn merge_columns(columns: &mut SampleColumns, more: &SampleColumns) {
@@ -30,6 +31,13 @@ pub fn merge_columns(columns: &mut SampleColumns, more: &SampleColumns) {
     }
     all.sort_by_key(|(t, is_more, _)| (*t, *is_more));
     all.dedup_by_key(|(t, _, _)| *t);
+    // A histogram that has got another predecessor can say nothing about it.
+    for i in 1..all.len() {
+        let moved = all[i - 1].1 != all[i].1;
+        if let (true, Value::Histogram(histogram)) = (moved, &mut all[i].2) {
+            forget(histogram);
+        }
+    }
     columns.clear();
     all.into_iter().for_each(|(t, _, value)| columns.push(t, value));
 }
@@ -43,7 +51,15 @@ pub fn remove_ranges(columns: &mut SampleColumns, ranges: &[(TimestampMs, Timest
     let mut keep = columns.float_times.iter().map(|t| !deleted(*t));
     columns.floats.retain(|_| keep.next().unwrap_or(true));
     columns.float_times.retain(|t| !deleted(*t));
-    columns.histograms.retain(|(t, _)| !deleted(*t));
+    let mut gap = false;
+    columns.histograms.retain_mut(|(t, histogram)| {
+        let keep = !deleted(*t);
+        if keep && gap {
+            forget(histogram);
+        }
+        gap = !keep;
+        keep
+    });
 }
 
 #[cfg(test)]

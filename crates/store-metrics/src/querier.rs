@@ -101,9 +101,10 @@ impl StoreQuerier {
         out: &mut SampleColumns,
     ) -> Result<(), StoreError> {
         let head = &self.core.head;
-        let skip_flushing = self.flushed >= head.flush_begun.load(Ordering::Acquire);
         let grabbed = {
             let shard = head.shard(id);
+            // Looked up under the lock: what is set aside in this shard was so by this flush or an earlier.
+            let skip_flushing = self.flushed >= head.flush_begun.load(Ordering::Acquire);
             let visible_until = shard.endings.visible_until(self.view, id);
             match shard.get(id) {
                 Some(series) => series.grab(mint, maxt, visible_until, skip_flushing),

@@ -5,6 +5,7 @@
 //! history in the log (concurrent batches would disturb each other's), but most are short decimals, which
 //! take one to five bytes. What repeats inside a record, zstd finds.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use codec::{Cursor, histograms, unzigzag, write_bytes, write_ivarint, write_uvarint, zigzag};
@@ -21,8 +22,9 @@ const COMPRESSED: u8 = 0x80;
 const COMPRESS_FROM_BYTES: usize = 256;
 /// The fastest level: the log is written once and read only after a crash.
 const ZSTD_LEVEL: i32 = 1;
-/// Bounds what a damaged length can allocate; larger batches are refused when written.
-pub const RECORD_BYTES_MAX: usize = 64 << 20;
+/// Bounds what a damaged length can allocate. Larger bodies are not compressed, so that the log's own limit
+/// on records, which is no higher, refuses them.
+const RECORD_BYTES_MAX: usize = 32 << 20;
 
 /// Powers of ten a value may be scaled by; the position is the tag. The last tag marks raw bits.
 const SCALES: [f64; 7] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e6, 1e9];
@@ -185,8 +187,8 @@ impl Record {
 }
 
 fn frame(kind: u8, body: Vec<u8>) -> Vec<u8> {
-    if body.len() >= COMPRESS_FROM_BYTES
-        && let Ok(packed) = zstd::bulk::compress(&body, ZSTD_LEVEL)
+    if (COMPRESS_FROM_BYTES..=RECORD_BYTES_MAX).contains(&body.len())
+        && let Some(packed) = compress(&body)
         && packed.len() < body.len()
     {
         let mut record = vec![kind | COMPRESSED];
@@ -198,6 +200,19 @@ fn frame(kind: u8, body: Vec<u8>) -> Vec<u8> {
     record.push(kind);
     record.extend_from_slice(&body);
     record
+}
+
+/// Making a compressor costs more than compressing a scrape, so each thread keeps one.
+fn compress(body: &[u8]) -> Option<Vec<u8>> {
+    thread_local! {
+        static COMPRESSOR: RefCell<Option<zstd::bulk::Compressor<'static>>> = const { RefCell::new(None) };
+    }
+    COMPRESSOR.with_borrow_mut(|compressor| {
+        if compressor.is_none() {
+            *compressor = zstd::bulk::Compressor::new(ZSTD_LEVEL).ok();
+        }
+        compressor.as_mut()?.compress(body).ok()
+    })
 }
 
 fn write_value(out: &mut Vec<u8>, value: f64) {

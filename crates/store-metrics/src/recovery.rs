@@ -109,7 +109,7 @@ impl Replay<'_> {
             },
         };
         if let Some(series) = self.head.shard(head_id).series.get_mut(slot_of(head_id)) {
-            series.push(t, value, self.window_ms);
+            series.push(t, value, self.window_ms, &self.head.times);
         }
         self.head.note_times(t, t);
     }
@@ -117,7 +117,7 @@ impl Replay<'_> {
     fn delete(&mut self, labels: &Labels, mint: TimestampMs, maxt: TimestampMs) {
         let Some(id) = self.head.index().get(labels) else { return };
         if let Some(series) = self.head.shard(id).get_mut(id)
-            && series.delete(mint, maxt).is_err()
+            && series.delete(mint, maxt, &self.head.times).is_err()
         {
             self.skipped += 1;
         }

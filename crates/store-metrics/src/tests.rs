@@ -4,6 +4,7 @@ mod crash;
 mod exemplars;
 mod model_based;
 mod order;
+mod power;
 mod visible;
 
 use std::path::Path;

@@ -26,9 +26,14 @@ impl Exemplars {
         self.ring.len()
     }
 
-    /// The newest timestamp per series counts.
+    /// How many series have exemplars in the ring.
     pub fn series(&self) -> usize {
         self.newest.len()
+    }
+
+    /// All exemplars with their series, oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = &(Labels, Exemplar)> {
+        self.ring.iter()
     }
 
     /// Whether the exemplar would be new. A repeated one is no error: targets show it until the next.

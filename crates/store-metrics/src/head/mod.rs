@@ -3,9 +3,11 @@
 //! One label index for all series, and the series' samples in shards by id, each behind its own lock, so
 //! that appenders and readers rarely meet. Locks are taken in this order: index, then one shard.
 
+pub mod counter_reset;
 pub mod exemplars;
 pub mod sealed;
 pub mod series;
+pub mod times_pool;
 pub mod visibility;
 pub mod xor;
 
@@ -18,6 +20,7 @@ use storage::{ErrorKind, StoreError};
 
 use exemplars::Exemplars;
 use series::{Bounds, Series};
+use times_pool::TimesPool;
 use visibility::{Endings, Visibility};
 
 use crate::Settings;
@@ -29,6 +32,7 @@ pub struct Head {
     index: RwLock<LiveIndex>,
     shards: Vec<Mutex<Shard>>,
     pub visibility: Visibility,
+    pub times: TimesPool,
     pub exemplars: Mutex<Exemplars>,
     /// `i64::MAX` and `i64::MIN` while the head is empty.
     min_t: AtomicI64,
@@ -72,6 +76,7 @@ impl Head {
             index: RwLock::default(),
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             visibility: Visibility::default(),
+            times: TimesPool::default(),
             exemplars: Mutex::new(Exemplars::new(settings.exemplars_max)),
             min_t: AtomicI64::new(i64::MAX),
             max_t: AtomicI64::new(i64::MIN),

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use codec::{Cursor, histograms, timestamps};
+use codec::{Cursor, floats, histograms, timestamps};
 use model::{FloatHistogram, TimestampMs, Value};
 use smallvec::SmallVec;
 use storage::{ErrorKind, StoreError, metrics::SampleColumns};
 
-use super::xor::XorReader;
+use super::times_pool::TimesPool;
+use super::xor::{XorChunk, XorReader};
 use crate::merge_columns::merge_columns;
 
 /// An immutable chunk.
@@ -15,35 +16,66 @@ use crate::merge_columns::merge_columns;
 pub struct Sealed {
     pub min_t: TimestampMs,
     pub max_t: TimestampMs,
-    count: u16,
-    kind: ChunkKind,
-    bytes: Arc<[u8]>,
+    form: Form,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ChunkKind {
-    Floats,
-    Histograms,
+#[derive(Debug, Clone)]
+enum Form {
+    /// Bits of an [`XorChunk`], kept where columns would be larger: values without any pattern.
+    Xor {
+        count: u16,
+        bits: Arc<[u8]>,
+    },
+    /// Columns; that of the times is usually shared with other series.
+    Floats {
+        times: Arc<[u8]>,
+        values: Arc<[u8]>,
+    },
+    Histograms {
+        times: Arc<[u8]>,
+        values: Arc<[u8]>,
+    },
 }
 
 impl Sealed {
-    pub fn floats(min_t: TimestampMs, max_t: TimestampMs, count: u16, bits: Vec<u8>) -> Sealed {
-        Sealed { min_t, max_t, count, kind: ChunkKind::Floats, bytes: bits.into() }
+    /// Empties an open chunk. `None` when it has no samples.
+    pub fn floats(open: &mut XorChunk, pool: &TimesPool) -> Option<Sealed> {
+        if open.count() == 0 {
+            return None;
+        }
+        let (times, values): (Vec<TimestampMs>, Vec<f64>) = open.reader().unzip();
+        let (min_t, max_t) = (open.first_t(), open.last_t());
+        let mut column = Vec::new();
+        floats::encode(&values, &mut column);
+        let (count, bits) = open.take();
+        let form = if column.len() < bits.len() {
+            Form::Floats { times: pool.column(&times), values: column.into() }
+        } else {
+            Form::Xor { count, bits: bits.into() }
+        };
+        Some(Sealed { min_t, max_t, form })
     }
 
     /// `None` when there are none.
-    pub fn histograms(samples: &[(TimestampMs, Arc<FloatHistogram>)]) -> Option<Sealed> {
+    pub fn histograms(samples: &[(TimestampMs, Arc<FloatHistogram>)], pool: &TimesPool) -> Option<Sealed> {
         let (min_t, max_t) = (samples.first()?.0, samples.last()?.0);
-        let mut bytes = Vec::new();
-        timestamps::encode(&samples.iter().map(|(t, _)| *t).collect::<Vec<_>>(), &mut bytes);
-        histograms::encode(&samples.iter().map(|(_, h)| h.clone()).collect::<Vec<_>>(), &mut bytes);
-        let count = samples.len() as u16;
-        Some(Sealed { min_t, max_t, count, kind: ChunkKind::Histograms, bytes: bytes.into() })
+        let times: Vec<TimestampMs> = samples.iter().map(|(t, _)| *t).collect();
+        let mut values = Vec::new();
+        histograms::encode(&samples.iter().map(|(_, h)| h.clone()).collect::<Vec<_>>(), &mut values);
+        let form = Form::Histograms { times: pool.column(&times), values: values.into() };
+        Some(Sealed { min_t, max_t, form })
     }
 
+    /// Shared columns count for a sixteenth: more series than that share one, usually many more.
     pub fn heap_bytes(&self) -> usize {
+        let own = match &self.form {
+            Form::Xor { bits, .. } => bits.len(),
+            Form::Floats { times, values } | Form::Histograms { times, values } => {
+                values.len() + times.len() / 16
+            }
+        };
         // Sixteen bytes of reference counts.
-        self.bytes.len() + size_of::<Sealed>() + 16
+        own + size_of::<Sealed>() + 16
     }
 
     /// Appends the samples in `mint..=maxt`.
@@ -53,22 +85,30 @@ impl Sealed {
         maxt: TimestampMs,
         out: &mut SampleColumns,
     ) -> Result<(), StoreError> {
-        match self.kind {
-            ChunkKind::Floats => {
-                for (t, v) in XorReader::new(self.min_t, self.count, &self.bytes) {
+        let damaged = |e| StoreError::new(ErrorKind::Corrupt, format!("chunk in memory: {e}"));
+        match &self.form {
+            Form::Xor { count, bits } => {
+                for (t, v) in XorReader::new(self.min_t, *count, bits) {
                     if (mint..=maxt).contains(&t) {
                         out.float_times.push(t);
                         out.floats.push(v);
                     }
                 }
             }
-            ChunkKind::Histograms => {
-                let (mut times, mut histograms) = (Vec::new(), Vec::new());
-                let mut cursor = Cursor::new(&self.bytes);
-                let decoded = timestamps::decode(&mut cursor, &mut times)
-                    .and_then(|()| histograms::decode(&mut cursor, &mut histograms));
-                decoded.map_err(|e| StoreError::new(ErrorKind::Corrupt, format!("chunk in memory: {e}")))?;
-                let all = times.into_iter().zip(histograms);
+            Form::Floats { times: encoded, values: column } => {
+                let (mut times, mut values) = (Vec::new(), Vec::new());
+                timestamps::decode(&mut Cursor::new(encoded), &mut times).map_err(damaged)?;
+                floats::decode(&mut Cursor::new(column), &mut values).map_err(damaged)?;
+                let from = times.partition_point(|t| *t < mint);
+                let to = times.partition_point(|t| *t <= maxt).max(from);
+                out.float_times.extend_from_slice(times.get(from..to).unwrap_or(&[]));
+                out.floats.extend_from_slice(values.get(from..to).unwrap_or(&[]));
+            }
+            Form::Histograms { times: encoded, values: column } => {
+                let (mut times, mut values) = (Vec::new(), Vec::new());
+                timestamps::decode(&mut Cursor::new(encoded), &mut times).map_err(damaged)?;
+                histograms::decode(&mut Cursor::new(column), &mut values).map_err(damaged)?;
+                let all = times.into_iter().zip(values);
                 out.histograms.extend(all.filter(|(t, _)| (mint..=maxt).contains(t)));
             }
         }

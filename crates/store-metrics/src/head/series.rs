@@ -10,8 +10,11 @@ use std::sync::Arc;
 use model::{FloatHistogram, TimestampMs, Value};
 use storage::{ErrorKind, StoreError, metrics::SampleColumns};
 
+use super::counter_reset::hinted;
 use super::sealed::{Grabbed, Sealed};
+use super::times_pool::TimesPool;
 use super::xor::XorChunk;
+use crate::merge_columns::remove_ranges;
 
 /// Samples in a full chunk of floats: an hour at one scrape every 15 seconds, half a kilobyte.
 pub const CHUNK_SAMPLES: usize = 240;
@@ -109,7 +112,7 @@ impl Series {
     }
 
     /// Stores an accepted sample. Returns whether it was new: of two samples with one time the first stays.
-    pub fn push(&mut self, t: TimestampMs, value: Value, window: i64) -> bool {
+    pub fn push(&mut self, t: TimestampMs, value: Value, window: i64, pool: &TimesPool) -> bool {
         if t <= self.last_t() {
             return self.push_late(t, value);
         }
@@ -117,25 +120,26 @@ impl Series {
         match value {
             Value::Float(v) => {
                 if self.last_is_histogram() {
-                    self.seal();
+                    self.seal(pool);
                     self.rest_mut().last_histogram = None;
                 }
                 let open = &self.open;
                 if open.count() >= CHUNK_SAMPLES || (open.count() > 0 && crosses(open.first_t())) {
-                    self.seal();
+                    self.seal(pool);
                 }
                 self.open.push(t, v);
             }
             Value::Histogram(h) => {
                 if self.open.count() > 0 {
-                    self.seal();
+                    self.seal(pool);
                 }
                 let rest = self.rest_mut();
                 let first = rest.histograms.first().map(|(t, _)| *t);
                 if rest.histograms.len() >= CHUNK_HISTOGRAMS || first.is_some_and(crosses) {
-                    self.seal();
+                    self.seal(pool);
                 }
                 let rest = self.rest_mut();
+                let h = hinted(rest.last_histogram.as_deref(), h);
                 rest.histograms.push((t, h.clone()));
                 rest.last_histogram = Some(h);
                 self.open.note_time(t);
@@ -162,14 +166,12 @@ impl Series {
     }
 
     /// Turns what is open into sealed chunks.
-    pub fn seal(&mut self) {
-        if self.open.count() > 0 {
-            let (min_t, max_t) = (self.open.first_t(), self.open.last_t());
-            let (count, bits) = self.open.take();
-            self.rest_mut().sealed.push(Sealed::floats(min_t, max_t, count, bits));
+    pub fn seal(&mut self, pool: &TimesPool) {
+        if let Some(sealed) = Sealed::floats(&mut self.open, pool) {
+            self.rest_mut().sealed.push(sealed);
         }
         if let Some(rest) = &mut self.rest
-            && let Some(sealed) = Sealed::histograms(&rest.histograms)
+            && let Some(sealed) = Sealed::histograms(&rest.histograms, pool)
         {
             rest.sealed.push(sealed);
             rest.histograms.clear();
@@ -238,13 +240,13 @@ impl Series {
     }
 
     /// Seals and sets aside everything before `until`. Returns whether there is anything.
-    pub fn begin_flush(&mut self, until: TimestampMs) -> bool {
+    pub fn begin_flush(&mut self, until: TimestampMs, pool: &TimesPool) -> bool {
         let Some((min_t, _)) = self.time_bounds() else { return false };
         if min_t >= until {
             return false;
         }
         if self.last_t() < until {
-            self.seal();
+            self.seal(pool);
         }
         let Some(rest) = &mut self.rest else { return false };
         rest.flushing = rest.sealed.iter().take_while(|s| s.max_t < until).count();
@@ -289,14 +291,19 @@ impl Series {
     }
 
     /// Removes the samples in `mint..=maxt`. What counts as out of order does not change.
-    pub fn delete(&mut self, mint: TimestampMs, maxt: TimestampMs) -> Result<bool, StoreError> {
+    pub fn delete(
+        &mut self,
+        mint: TimestampMs,
+        maxt: TimestampMs,
+        pool: &TimesPool,
+    ) -> Result<bool, StoreError> {
         let touches = |bounds: Option<(TimestampMs, TimestampMs)>| {
             bounds.is_some_and(|(min_t, max_t)| min_t <= maxt && max_t >= mint)
         };
         if !touches(self.time_bounds()) {
             return Ok(false);
         }
-        self.seal();
+        self.seal(pool);
         let Some(rest) = &mut self.rest else { return Ok(false) };
         rest.late.retain(|(t, _)| !(mint..=maxt).contains(t));
         let mut kept = Vec::with_capacity(rest.sealed.len());
@@ -307,17 +314,15 @@ impl Series {
             }
             let mut columns = SampleColumns::default();
             sealed.decode(i64::MIN, i64::MAX, &mut columns)?;
+            remove_ranges(&mut columns, &[(mint, maxt)]);
             let mut left = Series::default();
             for (t, v) in columns.float_times.iter().zip(&columns.floats) {
-                if !(mint..=maxt).contains(t) {
-                    left.open.push(*t, *v);
-                }
+                left.open.push(*t, *v);
             }
-            columns.histograms.retain(|(t, _)| !(mint..=maxt).contains(t));
             if !columns.histograms.is_empty() {
                 left.rest_mut().histograms = columns.histograms;
             }
-            left.seal();
+            left.seal(pool);
             kept.extend(left.rest.into_iter().flat_map(|rest| rest.sealed));
         }
         rest.sealed = kept;

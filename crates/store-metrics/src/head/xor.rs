@@ -114,8 +114,7 @@ impl XorChunk {
         for (prefix_len, prefix, bits) in TIME_BINS {
             let half = 1i64 << (bits - 1);
             if (-half..half).contains(&dod) {
-                self.put(prefix, prefix_len);
-                return self.put(dod as u64 & ((1 << bits) - 1), bits);
+                return self.put(prefix << bits | dod as u64 & ((1 << bits) - 1), prefix_len + bits);
             }
         }
         self.put(0b1111, 4);
@@ -137,9 +136,7 @@ impl XorChunk {
         }
         (self.leading, self.trailing) = (leading, trailing);
         let len = 64 - leading - trailing;
-        self.put(0b11, 2);
-        self.put(u64::from(leading), 5);
-        self.put(u64::from(len - 1), 6);
+        self.put(0b11 << 11 | u64::from(leading) << 6 | u64::from(len - 1), 13);
         self.put(xor >> trailing, u32::from(len));
     }
 

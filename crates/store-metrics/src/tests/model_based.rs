@@ -128,6 +128,8 @@ fn matchers(number: usize) -> Vec<Matcher> {
 #[derive(Default)]
 struct Oracle {
     series: BTreeMap<Labels, BTreeMap<i64, Value>>,
+    /// The newest time of each series ever accepted; deleting does not turn time back.
+    ends: BTreeMap<Labels, i64>,
     newest: i64,
 }
 
@@ -178,6 +180,11 @@ fn run(ops: &[Op], out_of_order_window_ms: i64) {
         let mut accepted = Vec::new();
         for (series, t, value) in samples {
             let labels = labels(series);
+            // Whether a deleted newest sample is remembered depends on whether its series still is.
+            let ends_here = oracle.ends.get(&labels) == Some(&t);
+            if ends_here && !oracle.series.get(&labels).is_some_and(|samples| samples.contains_key(&t)) {
+                continue;
+            }
             let known = oracle.series.get(&labels).and_then(|samples| samples.get(&t)).cloned();
             let in_batch = accepted
                 .iter()
@@ -205,6 +212,8 @@ fn run(ops: &[Op], out_of_order_window_ms: i64) {
         appender.commit().unwrap();
         for (labels, t, value) in accepted {
             oracle.newest = oracle.newest.max(t);
+            let end = oracle.ends.entry(labels.clone()).or_insert(t);
+            *end = t.max(*end);
             oracle.series.entry(labels).or_default().entry(t).or_insert(value);
         }
     };
