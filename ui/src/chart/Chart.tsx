@@ -11,10 +11,15 @@ import type { ChartModel } from "./model";
 
 /** Rows a tooltip shows at most; the ones nearest to the pointer's value are kept. */
 const TOOLTIP_ROWS = 14;
+/** Further than this from the nearest point there is nothing to say about the pointer's time. */
+const FAR_PX = 50;
 
 export function Chart(props: { model: ChartModel; syncKey?: string; onZoom?: (range: Range) => void; label?: string }) {
   let host!: HTMLDivElement;
-  let tip!: HTMLDivElement;
+  // The tooltip hangs on the body: panels clip what leaves them.
+  const tip = document.createElement("div");
+  tip.className = "chart-tip";
+  tip.hidden = true;
   let plot: uPlot | undefined;
   let key = "";
 
@@ -54,6 +59,7 @@ export function Chart(props: { model: ChartModel; syncKey?: string; onZoom?: (ra
   }
 
   onMount(() => {
+    document.body.append(tip);
     draw();
     const observer = new ResizeObserver(() => plot?.setSize(size()));
     observer.observe(host);
@@ -63,12 +69,11 @@ export function Chart(props: { model: ChartModel; syncKey?: string; onZoom?: (ra
   onCleanup(() => {
     plot?.destroy();
     plot = undefined;
+    tip.remove();
   });
 
   return (
-    <div class="chart" ref={host} role="img" aria-label={props.label ?? "Time series chart"} onMouseLeave={() => (tip.hidden = true)}>
-      <div class="chart-tip" ref={tip} hidden />
-    </div>
+    <div class="chart" ref={host} role="img" aria-label={props.label ?? "Time series chart"} onMouseLeave={() => (tip.hidden = true)} />
   );
 }
 
@@ -77,7 +82,8 @@ function showTip(u: uPlot, tip: HTMLDivElement, model: ChartModel): void {
   const mode = model.tooltip?.mode ?? "multi";
   // A cursor that was synced from another chart draws its line here but no tooltip.
   const own = u.over.matches(":hover");
-  if (mode === "none" || idx === null || idx === undefined || left === undefined || left < 0 || !own) {
+  const far = idx !== null && idx !== undefined && Math.abs(u.valToPos(u.data[0]![idx]!, "x") - (left ?? 0)) > FAR_PX;
+  if (mode === "none" || idx === null || idx === undefined || left === undefined || left < 0 || !own || far) {
     tip.hidden = true;
     return;
   }

@@ -16,8 +16,10 @@ const variance = (a: number[]) => {
 function percentile(a: number[], p: number): number | null {
   if (a.length === 0) return null;
   const sorted = [...a].sort((x, y) => x - y);
-  return sorted[Math.min(sorted.length - 1, Math.max(0, Math.ceil((p / 100) * sorted.length) - 1))]!;
+  return sorted[Math.min(sorted.length - 1, Math.floor((p / 100) * sorted.length))]!;
 }
+
+const present = (all: Cell[]) => all.filter((v) => v !== null && v !== undefined);
 
 const scalar = (v: Cell): number | string | boolean | null => (v === undefined || typeof v === "object" ? null : v);
 
@@ -35,7 +37,7 @@ const reducers: Record<string, Reducer> = {
   range: (a) => (a.length ? fold(a, Math.max)! - fold(a, Math.min)! : null),
   delta: (a) => a.reduce((s, v, i) => (i === 0 ? 0 : s + (v >= a[i - 1]! ? v - a[i - 1]! : v)), 0),
   diff: (a) => (a.length ? last(a)! - a[0]! : null),
-  diffperc: (a) => (a.length ? (last(a)! - a[0]!) / a[0]! : null),
+  diffperc: (a) => (a.length ? ((last(a)! - a[0]!) / a[0]!) * 100 : null),
   step: (a) => (a.length > 1 ? Math.min(...a.slice(1).map((v, i) => v - a[i]!)) : null),
   logmin: (a) => fold(a.filter((v) => v > 0), Math.min),
   median: (a) => {
@@ -51,8 +53,8 @@ const reducers: Record<string, Reducer> = {
   },
   allIsNull: (a) => a.length === 0,
   allIsZero: (a) => a.length > 0 && a.every((v) => v === 0),
-  changeCount: (_, all) => all.filter((v, i) => i > 0 && v !== all[i - 1]).length,
-  distinctCount: (_, all) => new Set(all).size,
+  changeCount: (_, all) => present(all).filter((v, i, a) => i > 0 && v !== a[i - 1]).length,
+  distinctCount: (_, all) => new Set(present(all)).size,
 };
 // Names that older dashboards use.
 const aliases: Record<string, string> = { avg: "mean", current: "lastNotNull", total: "sum" };

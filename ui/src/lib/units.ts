@@ -31,7 +31,7 @@ export function formatter(unit?: string): Formatter {
     const rest = unit.slice(colon + 1);
     switch (unit.slice(0, colon)) {
       case "prefix": return (v, d) => ({ prefix: rest, text: fixed(v, d) });
-      case "suffix": return (v, d) => ({ text: fixed(v, d), suffix: rest });
+      case "suffix": return (v, d) => ({ text: fixed(v, d), suffix: rest.startsWith(" ") ? rest : ` ${rest}` });
       case "si": return dynamicSi(rest);
       case "count": return counted(rest);
       case "currency": return currency(rest);
@@ -53,13 +53,15 @@ export function autoDecimals(value: number): number {
   return Math.min(20, Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value)))));
 }
 
-/** Plain decimal text with the given or automatic number of decimals. */
+/** Plain decimal text with the given or automatic number of decimals; vanishing values in exponent form. */
 export function fixed(value: number, decimals?: number | null): string {
   if (value === Infinity) return "Inf";
   if (value === -Infinity) return "-Inf";
-  if (decimals !== null && decimals !== undefined) return stripMinusZero(value.toFixed(clampDecimals(decimals)));
-  const text = value.toFixed(autoDecimals(value));
-  return stripMinusZero(text);
+  const places = decimals === null || decimals === undefined ? autoDecimals(value) : clampDecimals(decimals);
+  // Rounding the scaled value, as the original does, differs from toFixed where the last digit is a 5.
+  const rounded = Math.round(value * 10 ** places) / 10 ** places;
+  if (String(rounded).includes("e")) return String(rounded);
+  return stripMinusZero(rounded.toFixed(places));
 }
 
 function clampDecimals(decimals: number): number {
@@ -77,6 +79,7 @@ function scaled(factor: number, suffixes: string[], start = 0): Formatter {
     if (!Number.isFinite(value)) return { text: fixed(value) };
     let step = start;
     let v = value;
+    while (v !== 0 && Math.abs(v) < 1 && step > 0) (v *= factor), step--;
     while (Math.abs(v) >= factor && step < suffixes.length - 1) {
       v /= factor;
       step++;
@@ -88,14 +91,14 @@ function scaled(factor: number, suffixes: string[], start = 0): Formatter {
 const siSymbols = ["f", "p", "n", "µ", "m", "", "k", "M", "G", "T", "P", "E", "Z", "Y"];
 
 /** Decimal prefixes; `offset` is the power of 1000 the stored value is already in. */
-function si(symbol: string, offset = 0, down = false): Formatter {
+function si(symbol: string, offset = 0): Formatter {
   return (value, decimals) => {
     if (!Number.isFinite(value)) return { text: fixed(value) };
     let step = 5 + offset;
     let v = value;
     if (v !== 0) {
       while (Math.abs(v) >= 1000 && step < siSymbols.length - 1) (v /= 1000), step++;
-      while (down && Math.abs(v) < 1 && step > 0) (v *= 1000), step--;
+      while (Math.abs(v) < 1 && step > 0) (v *= 1000), step--;
     }
     return { text: fixed(v, decimals), suffix: ` ${siSymbols[step]}${symbol}` };
   };
@@ -104,7 +107,7 @@ function si(symbol: string, offset = 0, down = false): Formatter {
 /** `si:mW` means: the value is in milliwatts. */
 function dynamicSi(unit: string): Formatter {
   const at = unit.length > 1 ? siSymbols.indexOf(unit.charAt(0) === "u" ? "µ" : unit.charAt(0)) : -1;
-  return at >= 0 ? si(unit.slice(1), at - 5, true) : si(unit, 0, true);
+  return at >= 0 ? si(unit.slice(1), at - 5) : si(unit);
 }
 
 function binary(symbol: string, offset = 0): Formatter {
@@ -115,10 +118,12 @@ function binary(symbol: string, offset = 0): Formatter {
 const countSuffixes = ["", " K", " Mil", " Bil", " Tri", " Quadr", " Quint", " Sext", " Sept"];
 const short = scaled(1000, countSuffixes);
 
+const shortCounts = scaled(1000, ["", "K", "M", "B", "T"]);
+
 function counted(symbol: string): Formatter {
   return (value, decimals) => {
-    const f = scaled(1000, ["", "K", "M", "B", "T"])(value, decimals);
-    return { text: f.text, suffix: `${f.suffix ? " " + f.suffix : ""} ${symbol}` };
+    const f = shortCounts(value, decimals);
+    return { text: f.text, suffix: `${f.suffix ?? ""} ${symbol}` };
   };
 }
 
@@ -127,77 +132,83 @@ function plain(suffix: string): Formatter {
 }
 
 function currency(symbol: string): Formatter {
-  const scale = scaled(1000, ["", "K", "M", "B", "T"]);
-  return (value, decimals) => ({ prefix: symbol, ...scale(value, decimals) });
+  return (value, decimals) => ({ prefix: value < 0 ? `-${symbol}` : symbol, ...shortCounts(Math.abs(value), decimals) });
 }
 
 // Time ---------------------------------------------------------------------------------------------------
 
-/** Ladder of time units in seconds, with the suffix each step prints. */
-const timeLadder: [seconds: number, suffix: string][] = [
-  [1e-9, " ns"],
-  [1e-6, " µs"],
-  [1e-3, " ms"],
-  [1, " s"],
-  [60, " mins"],
-  [3600, " hours"],
-  [86400, " days"],
-  [604800, " weeks"],
-  [31536000, " years"],
+/** One step of a ladder: values from `from` on are divided by `size`. Words get a plural, symbols do not. */
+type Rung = [from: number, size: number, unit: string, word?: boolean];
+
+// The ladders differ from each other in where they begin and end and in how long a year is; the numbers are the original's.
+const ladders: Record<string, Rung[]> = {
+  s: [[0, 1e-9, "ns"], [1e-6, 1e-6, "µs"], [1e-3, 1e-3, "ms"], [1, 1, "s"], [60, 60, "min", true], [3600, 3600, "hour", true], [86400, 86400, "day", true], [604800, 604800, "week", true], [31536000, 31556900, "year", true]],
+  ms: [[0, 1, "ms"], [1e3, 1e3, "s"], [6e4, 6e4, "min", true], [36e5, 36e5, "hour", true], [864e5, 864e5, "day", true], [31536e6, 31536e6, "year", true]],
+  µs: [[0, 1, "µs"], [1e3, 1e3, "ms"], [1e6, 1e6, "s"]],
+  ns: [[0, 1, "ns"], [1e3, 1e3, "µs"], [1e6, 1e6, "ms"], [1e9, 1e9, "s"], [6e10, 6e10, "min", true]],
+  m: [[0, 1, "min"], [60, 60, "hour", true], [1440, 1440, "day", true], [10080, 10080, "week", true], [604800, 525948, "year", true]],
+  h: [[0, 1, "hour"], [24, 24, "day", true], [168, 168, "week", true], [8760, 8760, "year", true]],
+  d: [[0, 1, "day"], [7, 7, "week", true], [365, 365, "year", true]],
+};
+
+function time(unit: keyof typeof ladders, scale = 1): Formatter {
+  const ladder = ladders[unit]!;
+  return (raw, decimals) => {
+    if (!Number.isFinite(raw)) return { text: fixed(raw) };
+    const value = raw * scale;
+    if (value === 0 && unit === "s") return { text: "0", suffix: " s" };
+    let rung = ladder[0]!;
+    for (const candidate of ladder) if (Math.abs(value) >= candidate[0]) rung = candidate;
+    const [, size, name, word] = rung;
+    // Below one, multiplying keeps the digits clean where dividing by 1e-3 would not.
+    const v = size < 1 ? value * Math.round(1 / size) : value / size;
+    return { text: fixed(v, decimals), suffix: ` ${name}${word && v !== 1 ? "s" : ""}` };
+  };
+}
+
+const durationUnits: [ms: number, word: string][] = [
+  [31536e6, "year"], [2592e6, "month"], [6048e5, "week"], [864e5, "day"], [36e5, "hour"], [6e4, "minute"], [1e3, "second"], [1, "millisecond"],
 ];
 
-function time(unitSeconds: number): Formatter {
+/** `1 hour, 30 minutes`: the largest unit and as many smaller ones as there are decimals. */
+function durationWords(unitMs: number): Formatter {
   return (value, decimals) => {
     if (!Number.isFinite(value)) return { text: fixed(value) };
-    if (value === 0) return { text: fixed(0, decimals), suffix: ladderSuffix(unitSeconds) };
-    const seconds = Math.abs(value * unitSeconds);
-    let rung = timeLadder[0]!;
-    for (const candidate of timeLadder) {
-      // A hair of tolerance: 1e-3 * 1000 must count as a full second.
-      if (seconds >= candidate[0] * (1 - 1e-12)) rung = candidate;
-    }
-    const scaledValue = (value * unitSeconds) / rung[0];
-    const text = fixed(round(scaledValue), decimals);
-    return { text, suffix: text === "1" && rung[1].endsWith("s") && rung[0] >= 60 ? rung[1].slice(0, -1) : rung[1] };
-  };
-}
-
-// Multiplying by 1e-9 leaves dust in the last bits that would defeat "whole numbers have no decimals".
-function round(v: number): number {
-  return Number(v.toPrecision(12));
-}
-
-function ladderSuffix(unitSeconds: number): string {
-  return timeLadder.find(([s]) => s === unitSeconds)?.[1] ?? " s";
-}
-
-function durationWords(unitSeconds: number): Formatter {
-  const words: [number, string][] = [
-    [31536000, "year"], [2628000, "month"], [604800, "week"], [86400, "day"], [3600, "hour"], [60, "minute"], [1, "second"],
-  ];
-  return (value) => {
-    let rest = Math.abs(value) * unitSeconds;
-    if (rest < 1) return { text: fixed(value * unitSeconds * 1000), suffix: " milliseconds" };
+    if (value === 0) return { text: unitMs === 1 ? "0 milliseconds" : "0 seconds" };
+    let rest = Math.abs(value) * unitMs;
     const parts: string[] = [];
-    for (const [size, word] of words) {
+    for (const [size, word] of durationUnits) {
       const n = Math.floor(rest / size);
-      if (n > 0) parts.push(`${n} ${word}${n === 1 ? "" : "s"}`);
+      if (n === 0 && parts.length === 0) continue;
+      parts.push(`${n} ${word}${n === 1 ? "" : "s"}`);
       rest -= n * size;
-      if (parts.length === 2) break;
+      if (parts.length > (decimals ?? 0)) break;
     }
-    return { text: (value < 0 ? "-" : "") + parts.join(", ") };
+    return { text: parts.join(", "), suffix: value < 0 && parts.length > 0 ? " ago" : "" };
   };
 }
+
+const pad = (n: number, width = 2) => String(n).padStart(width, "0");
 
 function hms(value: number): Formatted {
   const total = Math.floor(Math.abs(value));
-  const two = (n: number) => String(n).padStart(2, "0");
-  return { text: `${value < 0 ? "-" : ""}${two(Math.floor(total / 3600))}:${two(Math.floor(total / 60) % 60)}:${two(total % 60)}` };
+  return { text: `${pad(Math.floor(total / 3600))}:${pad(Math.floor(total / 60) % 60)}:${pad(total % 60)}`, suffix: value < 0 ? " ago" : "" };
 }
 
 function dhms(value: number): Formatted {
   const days = Math.floor(Math.abs(value) / 86400);
-  return { text: `${value < 0 ? "-" : ""}${days} d ${hms(Math.abs(value) % 86400).text}` };
+  const clock = hms(Math.abs(value) % 86400).text;
+  return { text: days > 0 ? `${days} d ${clock}` : clock, suffix: value < 0 ? " ago" : "" };
+}
+
+/** `1h:02m:03s:004ms`, without the leading units that are zero. */
+function clock(ms: number): Formatted {
+  const total = Math.max(0, Math.floor(ms + 1e-6));
+  const parts = [`${pad(total % 1000, 3)}ms`];
+  if (total >= 1e3) parts.unshift(`${pad(Math.floor(total / 1e3) % 60)}s`);
+  if (total >= 6e4) parts.unshift(`${pad(Math.floor(total / 6e4) % 60)}m`);
+  if (total >= 36e5) parts.unshift(`${Math.floor(total / 36e5)}h`);
+  return { text: parts.join(":") };
 }
 
 export function formatPattern(ms: number, pattern: string): string {
@@ -220,18 +231,20 @@ export function formatPattern(ms: number, pattern: string): string {
 
 function fromNow(ms: number): string {
   const delta = (ms - Date.now()) / 1000;
-  const f = time(1)(Math.round(Math.abs(delta)), 0);
+  const f = time("s")(Math.round(Math.abs(delta)), 0);
   return delta > 0 ? `in ${f.text}${f.suffix}` : `${f.text}${f.suffix} ago`;
 }
 
 // The table ----------------------------------------------------------------------------------------------
 
-const percentUnit: Formatter = (v, d) => ({ text: fixed(round(v * 100), d), suffix: "%" });
+const percentUnit: Formatter = (v, d) => ({ text: fixed(v * 100, d), suffix: "%" });
+
+const hex = (v: number, d?: number | null): string => Number(fixed(v, d)).toString(16).toUpperCase();
 
 const units: Record<string, Formatter> = {
-  none: plain(""), string: plain(""), short, sishort: si(""), locale: (v, d) => ({ text: v.toLocaleString("en-US", { maximumFractionDigits: d ?? 3, minimumFractionDigits: d ?? 0 }) }),
+  none: plain(""), string: plain(""), short, sishort: si(""), locale: (v, d) => ({ text: v.toLocaleString("en-US", { maximumFractionDigits: d ?? 3 }) }),
   percent: plain("%"), percentunit: percentUnit, humidity: plain(" %H"), dB: plain(" dB"), pixel: plain(" px"), ppm: plain(" ppm"),
-  hex: (v) => ({ text: Math.trunc(v).toString(16).toUpperCase() }), hex0x: (v) => ({ text: "0x" + Math.trunc(v).toString(16).toUpperCase() }),
+  hex: (v, d) => ({ text: hex(v, d) }), hex0x: (v, d) => ({ text: "0x" + hex(v, d) }),
   sci: (v, d) => ({ text: v.toExponential(d ?? undefined) }),
   // Data
   bytes: binary("B"), bits: binary("b"), kbytes: binary("B", 1), mbytes: binary("B", 2), gbytes: binary("B", 3), tbytes: binary("B", 4),
@@ -245,16 +258,16 @@ const units: Record<string, Formatter> = {
   eps: counted("evt/s"), mps: counted("msg/s"), recps: counted("rec/s"), rowsps: counted("rows/s"),
   cpm: counted("c/m"), opm: counted("ops/m"), rpm: counted("rd/m"), wpm: counted("wr/m"), reqpm: counted("req/m"), mpm: counted("msg/m"),
   // Time
-  ns: time(1e-9), µs: time(1e-6), us: time(1e-6), ms: time(1e-3), s: time(1), m: time(60), h: time(3600), d: time(86400), hertz: si("Hz"),
-  dtdurations: durationWords(1), dtdurationms: durationWords(1e-3), dthms: hms, dtdhms: dhms,
-  clocks: hms, clockms: (v) => hms(v / 1000), timeticks: (v, d) => time(0.01)(v, d),
+  ns: time("ns"), µs: time("µs"), us: time("µs"), ms: time("ms"), s: time("s"), m: time("m"), h: time("h"), d: time("d"), hertz: si("Hz"),
+  dtdurations: durationWords(1000), dtdurationms: durationWords(1), dthms: hms, dtdhms: dhms,
+  clocks: (v) => clock(v * 1000), clockms: clock, timeticks: time("s", 0.01),
   dateTimeAsIso: (v) => ({ text: formatPattern(v, "YYYY-MM-DD HH:mm:ss") }), dateTimeAsIsoNoDateIfToday: (v) => ({ text: formatPattern(v, new Date(v).toDateString() === new Date().toDateString() ? "HH:mm:ss" : "YYYY-MM-DD HH:mm:ss") }),
   dateTimeAsUS: (v) => ({ text: formatPattern(v, "MM/DD/YYYY h:mm:ss a") }), dateTimeAsLocal: (v) => ({ text: new Date(v).toLocaleString() }),
   dateTimeAsSystem: (v) => ({ text: formatPattern(v, "YYYY-MM-DD HH:mm:ss") }), dateTimeFromNow: (v) => ({ text: fromNow(v) }),
   // Physics
   celsius: plain(" °C"), fahrenheit: plain(" °F"), kelvin: plain(" K"), watt: si("W"), kwatt: si("W", 1), mwatt: si("W", -1), volt: si("V"), amp: si("A"), joule: si("J"),
   kwatth: si("Wh", 1), watth: si("Wh"), lengthm: si("m"), massg: si("g"), pressurehpa: plain(" hPa"), rotrpm: plain(" rpm"), rothz: si("Hz"),
-  velocityms: plain(" m/s"), flops: si("FLOPS"), Hs: si("H/s"), degree: plain("°"),
+  velocityms: plain(" m/s"), flops: si("FLOPS"), Hs: si("H/s"), degree: plain(" °"),
   // Boolean
   bool: (v) => ({ text: v ? "True" : "False" }), bool_yes_no: (v) => ({ text: v ? "Yes" : "No" }), bool_on_off: (v) => ({ text: v ? "On" : "Off" }),
   // Currency

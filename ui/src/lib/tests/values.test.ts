@@ -41,7 +41,7 @@ describe("mappings", () => {
 test.each([
   ["lastNotNull", [1, 2, null], 2], ["last", [1, 2, null], null], ["first", [null, 2], null], ["firstNotNull", [null, 2], 2], ["mean", [1, 2, null, 6], 3], ["avg", [2, 4], 3],
   ["sum", [1, 2, null], 3], ["min", [3, 1, 2], 1], ["max", [3, 1, 2], 3], ["count", [1, null, 2], 2], ["range", [3, 9], 6], ["delta", [5, 8, 2, 4], 7], ["diff", [5, 8, 2], -3],
-  ["median", [4, 1, 3, 2], 2.5], ["p95", [1, 2, 3, 4], 4], ["stdDev", [2, 4, 4, 4, 5, 5, 7, 9], 2], ["changeCount", [1, 1, 2, 2, 1], 2], ["distinctCount", [1, 1, 2], 2], ["nonsense", [1], null], ["mean", [], null],
+  ["median", [4, 1, 3, 2], 2.5], ["p95", [1, 2, 3, 4], 4], ["stdDev", [2, 4, 4, 4, 5, 5, 7, 9], 2], ["changeCount", [1, 1, 2, 2, 1], 2], ["distinctCount", [1, null, 1, 2], 2], ["diffperc", [4, 5], 25], ["p50", [5, 8, 2, 4], 5], ["nonsense", [1], null], ["mean", [], null],
 ] as const)("%s of %j", (calc, values, result) => expect(reduce(values, calc)).toBe(result));
 
 describe("legends", () => {
