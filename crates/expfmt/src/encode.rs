@@ -79,7 +79,7 @@ impl<L: LabelSet> Encoder<'_, L> {
             MetricType::Counter if open => family.name.strip_suffix("_total").unwrap_or(&family.name),
             _ => &family.name,
         };
-        if !family.help.is_empty() || !open {
+        if !family.help.is_empty() || (L::SHOWS_EMPTY_HELP && !open) {
             let _ = write!(self.out, "# HELP {base} ");
             escape(self.out, &family.help, open);
             self.out.push('\n');

@@ -8,16 +8,24 @@ pub type LabelPairs = Vec<(String, String)>;
 
 /// What a family's metrics may carry as labels.
 pub trait LabelSet {
+    /// Whether the text format shows a `HELP` line although the help is empty. Collected families never
+    /// had one then; a service's own always have.
+    const SHOWS_EMPTY_HELP: bool;
+
     fn pairs(&self) -> impl Iterator<Item = (&str, &str)>;
 }
 
 impl LabelSet for Labels {
+    const SHOWS_EMPTY_HELP: bool = true;
+
     fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
         self.iter()
     }
 }
 
 impl LabelSet for LabelPairs {
+    const SHOWS_EMPTY_HELP: bool = false;
+
     fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
         self.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }

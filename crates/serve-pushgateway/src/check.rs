@@ -69,28 +69,40 @@ impl Index {
         }
     }
 
-    /// Checks `family` as if it were in the index. What it replaces has been removed before.
-    pub fn check(&self, family: &Family<LabelPairs>) -> Result<(), String> {
-        if let Some(kind) = self.kind_of(&family.name)
-            && kind != family.kind
-            && let Some(metric) = family.metrics.first()
+    /// Checks `family` as if it were in the index; what it replaces has been removed before. Appends what
+    /// is wrong to `problems`.
+    pub fn check(&self, family: &Family<LabelPairs>, problems: &mut Vec<String>) {
+        let name = &family.name;
+        if let Some((own, _)) = self.own.get(name)
+            && *own != family.kind
         {
-            let shown = show(family, metric);
-            return Err(format!("collected metric {:?} {shown} is not a {}", family.name, type_name(kind)));
+            let (is, should) = (type_name(family.kind), type_name(*own));
+            problems.push(format!("gathered metric family {name} has type {is} but should have {should}"));
+            return;
         }
-        self.check_suffixes(family)?;
+        if let Some(kind) = self.kind_of(name)
+            && kind != family.kind
+        {
+            for metric in &family.metrics {
+                let shown = show(family, metric);
+                problems.push(format!("collected metric {name:?} {shown} is not a {}", type_name(kind)));
+            }
+            return;
+        }
+        if let Err(e) = self.check_suffixes(family) {
+            problems.push(e);
+            return;
+        }
         let mut seen = HashSet::new();
         for metric in &family.metrics {
-            let key = self.key(&family.name, metric);
+            let key = self.key(name, metric);
             if !seen.insert(key) || self.metrics.contains_key(&key) {
-                return Err(format!(
-                    "collected metric {:?} {} was collected before with the same name and label values",
-                    family.name,
+                problems.push(format!(
+                    "collected metric {name:?} {} was collected before with the same name and label values",
                     show(family, metric)
                 ));
             }
         }
-        Ok(())
     }
 
     /// The type a name has now; the service's own comes first.
@@ -134,14 +146,20 @@ impl Index {
         let hash = |state: &RandomState| {
             let mut hasher = state.build_hasher();
             name.hash(&mut hasher);
-            // An empty value is the same series as no label at all.
-            for pair in metric.labels.iter().filter(|(_, value)| !value.is_empty()) {
-                pair.hash(&mut hasher);
-            }
+            metric.labels.hash(&mut hasher);
             hasher.finish()
         };
         let [a, b] = &self.hashers;
         (hash(a), hash(b))
+    }
+}
+
+/// One problem as it is, several as a list.
+pub fn summary(mut problems: Vec<String>) -> Option<String> {
+    match problems.len() {
+        0 => None,
+        1 => problems.pop(),
+        n => Some(format!("{n} error(s) occurred:\n* {}", problems.join("\n* "))),
     }
 }
 

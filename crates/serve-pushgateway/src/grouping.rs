@@ -1,20 +1,9 @@
 //! The grouping key: the labels in the path of a push.
 
-use base64::Engine;
-use base64::alphabet::URL_SAFE;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use expfmt::LabelPairs;
 
 /// Marks a label whose value is written in base64, because it holds a slash or is empty.
 const BASE64_SUFFIX: &str = "@base64";
-
-/// Padding is taken off before decoding, and stray bits at the end are ignored, as in Go.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &URL_SAFE,
-    GeneralPurposeConfig::new()
-        .with_decode_padding_mode(DecodePaddingMode::RequireNone)
-        .with_decode_allow_trailing_bits(true),
-);
 
 /// Sorted by name; `job` is always there.
 pub type GroupingKey = LabelPairs;
@@ -46,7 +35,9 @@ pub fn parse(path: &str) -> PushPath {
     }
     let job = match if encoded { decode(job) } else { Ok(job.to_owned()) } {
         Ok(job) => job,
-        Err(e) => return PushPath::Bad(format!("invalid base64 encoding in job name {job:?}: {e}")),
+        Err((decoded, e)) => {
+            return PushPath::Bad(format!("invalid base64 encoding in job name {decoded:?}: {e}"));
+        }
     };
     match split_labels(labels) {
         Err(e) => PushPath::Bad(e),
@@ -75,7 +66,8 @@ fn split_labels(labels: &str) -> Result<GroupingKey, String> {
             return Err(format!("improper label name {bare:?}"));
         }
         let value = if plain.is_some() {
-            decode(value).map_err(|e| format!("invalid base64 encoding for label {bare}={value:?}: {e}"))?
+            decode(value)
+                .map_err(|(_, e)| format!("invalid base64 encoding for label {bare}={value:?}: {e}"))?
         } else {
             value.to_owned()
         };
@@ -91,16 +83,38 @@ fn set(key: &mut GroupingKey, name: &str, value: String) {
     }
 }
 
-/// The error is the text of Go's decoder.
-fn decode(text: &str) -> Result<String, String> {
-    let bare = text.trim_end_matches('=');
-    let bytes = BASE64.decode(bare).map_err(|e| match e {
-        base64::DecodeError::InvalidByte(at, _) | base64::DecodeError::InvalidLastSymbol(at, _) => {
-            format!("illegal base64 data at input byte {at}")
+/// The URL-safe alphabet without padding; stray bits at the end are ignored. An error comes with what was
+/// decoded before it and the text of Go's decoder: clients show both.
+fn decode(text: &str) -> Result<String, (String, String)> {
+    let bare = text.trim_end_matches('=').as_bytes();
+    let mut out = Vec::with_capacity(bare.len() * 3 / 4);
+    for (i, quantum) in bare.chunks(4).enumerate() {
+        let corrupt = |at: usize, out: &[u8]| {
+            let decoded = String::from_utf8_lossy(out).into_owned();
+            (decoded, format!("illegal base64 data at input byte {}", i * 4 + at))
+        };
+        let mut bits = 0u32;
+        for (at, b) in quantum.iter().enumerate() {
+            let digit = match b {
+                b'A'..=b'Z' => b - b'A',
+                b'a'..=b'z' => b - b'a' + 26,
+                b'0'..=b'9' => b - b'0' + 52,
+                b'-' => 62,
+                b'_' => 63,
+                _ => return Err(corrupt(at, &out)),
+            };
+            bits = bits << 6 | u32::from(digit);
         }
-        _ => format!("illegal base64 data at input byte {}", bare.len()),
-    })?;
-    String::from_utf8(bytes).map_err(|_| "label value is not valid UTF-8".to_owned())
+        if quantum.len() == 1 {
+            return Err(corrupt(0, &out));
+        }
+        bits <<= 6 * (4 - quantum.len());
+        out.extend_from_slice(&bits.to_be_bytes()[1..quantum.len()]);
+    }
+    let invalid = |e: std::string::FromUtf8Error| {
+        (String::from_utf8_lossy(e.as_bytes()).into_owned(), "label value is not valid UTF-8".to_owned())
+    };
+    String::from_utf8(out).map_err(invalid)
 }
 
 #[cfg(test)]
@@ -136,11 +150,15 @@ mod tests {
         check("job@base64/=", "job name is required");
         check(
             "job@base64/a*",
-            "invalid base64 encoding in job name \"a*\": illegal base64 data at input byte 1",
+            "invalid base64 encoding in job name \"\": illegal base64 data at input byte 1",
         );
         check(
             "job/j/a@base64/a*",
             "invalid base64 encoding for label a=\"a*\": illegal base64 data at input byte 1",
+        );
+        check(
+            "job@base64/YWJjZ",
+            "invalid base64 encoding in job name \"abc\": illegal base64 data at input byte 4",
         );
         for path in ["", "job", "job/", "jobs/j", "job@base32/j"] {
             assert_eq!(parse(path), PushPath::Unknown, "{path}");

@@ -20,6 +20,9 @@ use crate::store::{Push, PushError, Store};
 /// Bodies larger than this are refused, before and after decompression.
 const BODY_BYTES_MAX: usize = 64 << 20;
 
+/// What may be done to a group.
+const ALLOW: &str = "DELETE, OPTIONS, POST, PUT";
+
 /// What all handlers share.
 pub struct Gateway {
     pub store: Arc<Store>,
@@ -53,13 +56,20 @@ pub async fn group(State(gateway): Shared, request: Request) -> Response {
     let path = path.split_once("/metrics/").map_or("", |(_, rest)| rest);
     let parsed = parse(path);
     if parsed == PushPath::Unknown {
-        return not_found().await;
+        return match path {
+            "job/" | "job@base64/" => {
+                let target = request.uri().path().trim_end_matches('/').to_owned();
+                (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, target)]).into_response()
+            }
+            _ => not_found().await,
+        };
     }
     let (handler, name) = match method {
         Method::PUT => ("push", "put"),
         Method::POST => ("push", "post"),
         Method::DELETE => ("delete", "delete"),
-        _ => return method_not_allowed("DELETE, OPTIONS, POST, PUT"),
+        Method::OPTIONS => return [(header::ALLOW, ALLOW)].into_response(),
+        _ => return method_not_allowed(ALLOW),
     };
     let started = Instant::now();
     let (size, response) = match parsed {

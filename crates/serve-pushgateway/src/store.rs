@@ -7,7 +7,7 @@ use expfmt::{Family, LabelPairs, Metric, MetricValue};
 use model::MetricType;
 use tokio::sync::Notify;
 
-use crate::check::Index;
+use crate::check::{self, Index};
 use crate::grouping::GroupingKey;
 
 /// When the group was last changed by a push; 0 when that never worked.
@@ -169,72 +169,69 @@ impl Inner {
         for stored in gone.iter().filter_map(|name| group.families.remove(name)) {
             self.index.remove(&stored.family);
         }
-        let mut added: Vec<Arc<Family<LabelPairs>>> = Vec::with_capacity(families.len());
-        let mut problem = None;
-        for family in families {
-            if check && let Err(e) = self.index.check(&family) {
-                problem = Some(e);
-                break;
-            }
-            self.index.add(&family);
-            added.push(Arc::new(family));
+        let failed = match before.families.get(FAILURE_TIME) {
+            Some(stored) => stored.clone(),
+            None => Stored { family: Arc::new(time_family(&key, FAILURE_TIME, 0)), time_ns: now_ns },
+        };
+        // The times of two groups can collide: `instance=""` in the path or added here is the same label.
+        for stored in [FAILURE_TIME, PUSH_TIME].iter().filter_map(|name| group.families.remove(*name)) {
+            self.index.remove(&stored.family);
         }
-        if let Some(problem) = problem {
-            for family in &added {
-                self.index.remove(family);
+        let mut all: Vec<Stored> =
+            families.into_iter().map(|f| Stored { family: Arc::new(f), time_ns: now_ns }).collect();
+        all.push(failed);
+        all.push(Stored { family: Arc::new(time_family(&key, PUSH_TIME, now_ns)), time_ns: now_ns });
+        let mut problems = Vec::new();
+        for stored in &all {
+            if check {
+                self.index.check(&stored.family, &mut problems);
             }
-            for stored in gone.iter().filter_map(|name| before.families.get(name)) {
+            self.index.add(&stored.family);
+        }
+        if let Some(problem) = check::summary(problems) {
+            for stored in all.iter().chain(group.families.values()) {
+                self.index.remove(&stored.family);
+            }
+            for stored in before.families.values() {
                 self.index.add(&stored.family);
             }
             self.fail(&key, before, now_ns);
             return Err(problem);
         }
-        for family in added {
-            group.families.insert(family.name.clone(), Stored { family, time_ns: now_ns });
-        }
-        let failed = before.families.get(FAILURE_TIME).cloned();
-        self.set_time(&key, &mut group, PUSH_TIME, now_ns, now_ns);
-        match failed {
-            // A PUT took it out above; it stays as it was.
-            Some(failed) if replace => {
-                self.index.add(&failed.family);
-                group.families.insert(FAILURE_TIME.to_owned(), failed);
-            }
-            Some(_) => {}
-            None => self.set_time(&key, &mut group, FAILURE_TIME, 0, now_ns),
+        for stored in all {
+            group.families.insert(stored.family.name.clone(), stored);
         }
         self.groups.insert(key, group);
         Ok(())
     }
 
-    /// Notes a failed push; the group's metrics stay.
+    /// Notes a failed push; the group's metrics stay. A group that exists only to say so is not made when
+    /// its times would collide with another's and so break the scrape.
     fn fail(&mut self, key: &GroupingKey, mut group: Group, now_ns: i64) {
-        self.set_time(key, &mut group, FAILURE_TIME, now_ns, now_ns);
+        let mut times = vec![time_family(key, FAILURE_TIME, now_ns)];
         if !group.families.contains_key(PUSH_TIME) {
-            self.set_time(key, &mut group, PUSH_TIME, 0, now_ns);
+            times.push(time_family(key, PUSH_TIME, 0));
         }
-        self.groups.insert(key.clone(), group);
-    }
-
-    fn set_time(&mut self, key: &GroupingKey, group: &mut Group, name: &str, value_ns: i64, now_ns: i64) {
-        let help = if name == PUSH_TIME { PUSH_TIME_HELP } else { FAILURE_TIME_HELP };
-        let mut family = Family {
-            name: name.to_owned(),
-            help: help.to_owned(),
-            unit: String::new(),
-            kind: MetricType::Gauge,
-            metrics: vec![Metric {
-                labels: LabelPairs::new(),
-                value: MetricValue::Number(value_ns as f64 / 1e9),
-                timestamp: None,
-            }],
-        };
-        sanitize(&mut family, key);
-        if let Some(old) = group.families.remove(name) {
+        let old = group.families.remove(FAILURE_TIME);
+        if let Some(old) = &old {
             self.index.remove(&old.family);
         }
-        self.index.add(&family);
-        group.families.insert(name.to_owned(), Stored { family: Arc::new(family), time_ns: now_ns });
+        let mut problems = Vec::new();
+        for family in &times {
+            self.index.check(family, &mut problems);
+        }
+        if !problems.is_empty() {
+            if let Some(old) = &old {
+                self.index.add(&old.family);
+            }
+            return;
+        }
+        for family in times {
+            self.index.add(&family);
+            let stored = Stored { family: Arc::new(family), time_ns: now_ns };
+            group.families.insert(stored.family.name.clone(), stored);
+        }
+        self.groups.insert(key.clone(), group);
     }
 
     fn remove(&mut self, key: &GroupingKey) {
@@ -243,6 +240,20 @@ impl Inner {
             self.index.remove(&stored.family);
         }
     }
+}
+
+fn time_family(key: &GroupingKey, name: &str, value_ns: i64) -> Family<LabelPairs> {
+    let help = if name == PUSH_TIME { PUSH_TIME_HELP } else { FAILURE_TIME_HELP };
+    let value = MetricValue::Number(value_ns as f64 / 1e9);
+    let mut family = Family {
+        name: name.to_owned(),
+        help: help.to_owned(),
+        unit: String::new(),
+        kind: MetricType::Gauge,
+        metrics: vec![Metric { labels: LabelPairs::new(), value, timestamp: None }],
+    };
+    sanitize(&mut family, key);
+    family
 }
 
 /// Puts the group's labels over those of the metrics, adds an empty `instance` where there is none (so

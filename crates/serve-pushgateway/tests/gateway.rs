@@ -159,6 +159,12 @@ async fn refusals_have_the_status_and_text_of_the_original() {
     assert_eq!(gateway.samples("push_time_seconds{").await.iter().filter(|l| l.ends_with(" 0")).count(), 1);
     let failures = gateway.samples("push_failure_time_seconds{").await;
     assert_eq!(failures.iter().filter(|l| !l.ends_with(" 0")).count(), 1, "{failures:?}");
+    // The same labels under another key: refused, and the scrape still works.
+    gateway.ask("PUT", "/metrics/job/j", "a 1\n").await;
+    let (status, text) = gateway.ask("PUT", "/metrics/job/j/instance/", "b 1\n").await;
+    assert!(status == 400 && text.contains("2 error(s) occurred:\n* collected metric \"push_"), "{text}");
+    assert_eq!(gateway.samples("a{").await.len(), 1);
+    assert_eq!(gateway.samples("b{").await.len(), 0);
     // A group may change the type of what only it has.
     let (status, text) = gateway.ask("PUT", "/metrics/job/typed", "# TYPE t counter\nt 2\n").await;
     assert_eq!(status, 200, "{text}");

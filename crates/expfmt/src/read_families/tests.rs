@@ -4,10 +4,10 @@ use crate::{Format, encode};
 #[test]
 fn reads_what_the_encoder_writes() {
     let text = "# HELP a Some\\n \\\\ help.\n# TYPE a counter\na{instance=\"\",x=\"q\\\"\\n\"} 1\na 2\n\
-        # HELP h \n# TYPE h histogram\nh_bucket{l=\"1\",le=\"0.5\"} 1\nh_bucket{l=\"1\",le=\"+Inf\"} 3\n\
+        # TYPE h histogram\nh_bucket{l=\"1\",le=\"0.5\"} 1\nh_bucket{l=\"1\",le=\"+Inf\"} 3\n\
         h_sum{l=\"1\"} 1.5\nh_count{l=\"1\"} 3\n\
-        # HELP s \n# TYPE s summary\ns{quantile=\"0.9\"} NaN\ns_sum 2\ns_count 7\n\
-        # HELP u \n# TYPE u untyped\nu 1e+06 123\n";
+        # TYPE s summary\ns{quantile=\"0.9\"} NaN\ns_sum 2\ns_count 7\n\
+        # TYPE u untyped\nu 1e+06 123\n";
     let families = read_families(text.as_bytes()).unwrap();
     let mut out = String::new();
     encode(&families, Format::Text, &mut out);
