@@ -127,6 +127,11 @@ export function seriesTitle(f: Frame, x: Field): string {
  * `several` tells whether other queries of the panel are tables too; then the value column carries the query's name.
  */
 export function seriesToTable(frames: Frame[], refId: string, several: boolean, legend?: string): Frame[] {
+  const valueName = several ? `Value #${refId}` : "Value";
+  // A server may have built the table already; only the name of the value depends on the panel's other queries.
+  if (frames.some((f) => f.meta?.type === "table" || f.fields.some((x) => x.type === "string"))) {
+    return frames.map((f) => ({ ...f, fields: f.fields.map((x) => (x.type === "number" && /^Value( #.*)?$/.test(x.name) ? { ...x, name: valueName } : x)) }));
+  }
   const series = frames.flatMap((f) => {
     const time = timeField(f);
     return time ? numberFields(f).filter(() => f.fields.every((x) => x.type === "time" || x.type === "number")).map((x) => ({ time, x })) : [];
@@ -138,7 +143,7 @@ export function seriesToTable(frames: Frame[], refId: string, several: boolean, 
     frame([
       field("Time", rows.map((r) => r.t), "time"),
       ...labels.map((l) => field(l, rows.map((r) => r.labels[l] ?? ""), "string")),
-      field(several ? `Value #${refId}` : "Value", rows.map((r) => r.v), "number", legend && !legend.includes("{{") && legend !== "__auto" && !several ? { displayName: renderLegend(legend, {}) } : {}),
+      field(valueName, rows.map((r) => r.v), "number", legend && !legend.includes("{{") && legend !== "__auto" && !several ? { displayName: renderLegend(legend, {}) } : {}),
     ], refId),
   ];
 }

@@ -164,6 +164,13 @@ describe("transformations", () => {
     const shape = await shaperFor([panel]);
     expect(columns(shape(panel, [one("a", 1), one("b", 2)]).frames)).toEqual({ Time: [1000, 1000], host: ["a", "b"], Value: [1, 2] });
   });
+  test("tables that the server built keep their rows; the value's name follows the panel", async () => {
+    const target = (refId: string) => ({ refId, expr: "x", format: "table", instant: true });
+    const panel = (await readDashboard({ panels: [{ id: 1, type: "table", targets: [target("A"), target("B")], transformations: [{ id: "merge" }] }] })).panels[0]!;
+    const built = (refId: string, value: string, v: number) => decodeFrame({ schema: { meta: { type: "table" }, fields: [{ name: "Time", type: "time" }, { name: "host", type: "string" }, { name: value, type: "number" }] }, data: { values: [[1000], ["a"], [v]] } }, refId);
+    const shape = await shaperFor([panel]);
+    expect(columns(shape(panel, [built("A", "Value", 1), built("B", "Value #B", 2)]).frames)).toEqual({ Time: [1000], host: ["a"], "Value #A": [1], "Value #B": [2] });
+  });
 });
 
 // Public dashboards, where they are at hand: every one must be read, and every query must find its data source.
