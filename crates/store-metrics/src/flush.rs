@@ -22,6 +22,12 @@ use crate::part::PartBuilder;
 use crate::record::Batch;
 use crate::store::{Core, Maintenance};
 
+/// Bytes are counted again after one sample per this many bytes of the limit: even if every sample took
+/// eight bytes, that is an eighth of the limit.
+const COUNT_AFTER_SHARE: u64 = 64;
+/// A histogram in memory is as large as this many floats.
+const HISTOGRAM_WEIGHT: u64 = 32;
+
 /// A flush whose parts are public.
 pub struct Published {
     series: Vec<SeriesId>,
@@ -45,11 +51,24 @@ impl Core {
             maintenance.garbage_collected_at = half_window;
             self.collect_garbage();
         }
-        if self.head.count_bytes() > self.settings.head_bytes_max {
+        if self.memory_is_short(&mut maintenance) {
             let floor = maintenance.state.floor;
             self.flush_before(&mut maintenance, i64::MAX, floor)?;
         }
         Ok(())
+    }
+
+    /// Counting walks over all series, so it is done only when enough samples came to matter.
+    fn memory_is_short(&self, maintenance: &mut Maintenance) -> bool {
+        let bytes_max = self.settings.head_bytes_max;
+        let appended = self.metrics.floats_appended.load(Ordering::Relaxed)
+            + HISTOGRAM_WEIGHT * self.metrics.histograms_appended.load(Ordering::Relaxed);
+        let since = appended - maintenance.counted_at;
+        if since < bytes_max as u64 / COUNT_AFTER_SHARE {
+            return false;
+        }
+        maintenance.counted_at = appended;
+        self.head.count_bytes() > bytes_max
     }
 
     /// Writes everything in memory.

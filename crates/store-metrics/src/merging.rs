@@ -4,6 +4,7 @@
 //! it. Should a deletion have come between, the merged part does not know of it and is thrown away.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use kernel::{PartId, PartInfo, Publication};
 use storage::{ErrorKind, StoreError};
@@ -72,17 +73,18 @@ impl Core {
 
     /// Removes parts by age and by size.
     pub fn expire(&self) -> Result<(), StoreError> {
-        let settings = &self.settings;
+        let retention_ms = self.retention_ms.load(Ordering::Relaxed);
+        let retention_bytes = self.retention_bytes.load(Ordering::Relaxed);
         let mut removed = 0;
-        if settings.retention_ms > 0
+        if retention_ms > 0
             && let Some(now) = self.newest_credible()
         {
-            let gone = self.table.retain(now.saturating_sub(settings.retention_ms)).map_err(from_kernel)?;
+            let gone = self.table.retain(now.saturating_sub(retention_ms)).map_err(from_kernel)?;
             StoreMetrics::add(&self.metrics.time_retentions, u64::from(gone > 0));
             removed += gone;
         }
-        if settings.retention_bytes > 0 {
-            let gone = self.table.retain_bytes(settings.retention_bytes).map_err(from_kernel)?;
+        if retention_bytes > 0 {
+            let gone = self.table.retain_bytes(retention_bytes).map_err(from_kernel)?;
             StoreMetrics::add(&self.metrics.size_retentions, u64::from(gone > 0));
             removed += gone;
         }

@@ -36,6 +36,19 @@ pub struct Settings {
     pub background: bool,
 }
 
+impl Settings {
+    /// Parts expire as a whole, so with a short retention they must not grow to a full partition: a tenth
+    /// of the retention, in whole windows.
+    pub(crate) fn partition_width_ms(&self) -> i64 {
+        let window = self.window_ms.max(1);
+        let wanted = match self.retention_ms {
+            0 => self.partition_ms,
+            retention => self.partition_ms.min(retention / 10),
+        };
+        (wanted / window).max(1) * window
+    }
+}
+
 impl Default for Settings {
     fn default() -> Settings {
         let wal = WalOptions::default();
@@ -54,5 +67,22 @@ impl Default for Settings {
             wal_segment_bytes: wal.segment_bytes,
             background: true,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn partitions_shrink_with_the_retention() {
+        let check = |retention_hours: i64, expected_hours: i64| {
+            let settings = Settings { retention_ms: retention_hours * HOUR_MS, ..Settings::default() };
+            assert_eq!(settings.partition_width_ms(), expected_hours * HOUR_MS, "{retention_hours} h");
+        };
+        check(15 * 24, 24);
+        check(0, 24);
+        check(100, 10);
+        check(1, 2);
     }
 }

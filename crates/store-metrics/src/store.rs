@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -48,6 +48,8 @@ pub struct Core {
     pub closed: AtomicBool,
     maintenance: Mutex<Maintenance>,
     clock: Arc<dyn Clock>,
+    pub retention_ms: AtomicI64,
+    pub retention_bytes: AtomicU64,
     bell: Condvar,
     bell_lock: Mutex<()>,
 }
@@ -60,6 +62,8 @@ pub struct Maintenance {
     pub published: Option<Published>,
     /// The half window in which garbage was collected last.
     pub garbage_collected_at: i64,
+    /// Samples appended when the bytes in memory were counted last.
+    pub counted_at: u64,
 }
 
 /// A part with what was deleted in it.
@@ -100,7 +104,7 @@ impl Store {
                 segment_bytes: settings.wal_segment_bytes,
                 ..WalOptions::default()
             },
-            partition_width: settings.partition_ms,
+            partition_width: settings.partition_width_ms(),
             ..TableOptions::default()
         };
         let (table, recovery) = Table::open(disk, dir, options).map_err(from_kernel)?;
@@ -119,7 +123,14 @@ impl Store {
             parts: RwLock::default(),
             caches: Arc::new(PartCaches::new(settings.page_cache_bytes)),
             closed: AtomicBool::new(false),
-            maintenance: Mutex::new(Maintenance { state, published: None, garbage_collected_at: i64::MIN }),
+            maintenance: Mutex::new(Maintenance {
+                state,
+                published: None,
+                garbage_collected_at: i64::MIN,
+                counted_at: 0,
+            }),
+            retention_ms: AtomicI64::new(settings.retention_ms),
+            retention_bytes: AtomicU64::new(settings.retention_bytes),
             bell: Condvar::new(),
             bell_lock: Mutex::new(()),
             settings,
@@ -158,6 +169,12 @@ impl Store {
     /// Changes how late samples may come (`storage.tsdb.out_of_order_time_window` is reloadable).
     pub fn set_out_of_order_window(&self, ms: i64) {
         self.core.head.set_late_window(ms);
+    }
+
+    /// Changes what is kept (`storage.tsdb.retention` is reloadable). Zero: no limit.
+    pub fn set_retention(&self, ms: i64, bytes: u64) {
+        self.core.retention_ms.store(ms, Ordering::Relaxed);
+        self.core.retention_bytes.store(bytes, Ordering::Relaxed);
     }
 
     pub fn metrics(&self) -> &StoreMetrics {

@@ -49,6 +49,9 @@ pub struct Head {
     series_max: usize,
 }
 
+/// Series collected under one hold of the index lock: new series and queries wait that long.
+const GARBAGE_BATCH: usize = 20_000;
+
 /// Where a series lies in its shard.
 pub fn slot_of(id: SeriesId) -> usize {
     id as usize / SHARDS
@@ -212,19 +215,21 @@ impl Head {
                 candidates.push(id);
             }
         });
-        if candidates.is_empty() {
-            return 0;
+        let mut collected = 0;
+        for batch in candidates.chunks(GARBAGE_BATCH) {
+            let mut index = self.index_mut();
+            let still_garbage = |id: &SeriesId| {
+                let mut shard = self.shard(*id);
+                let garbage = shard.get(*id).is_some_and(is_garbage);
+                if garbage {
+                    shard.series.remove(slot_of(*id));
+                }
+                garbage
+            };
+            let gone: Vec<SeriesId> = batch.iter().copied().filter(still_garbage).collect();
+            index.remove(&gone);
+            collected += gone.len();
         }
-        let mut index = self.index_mut();
-        candidates.retain(|id| {
-            let mut shard = self.shard(*id);
-            let garbage = shard.get(*id).is_some_and(is_garbage);
-            if garbage {
-                shard.series.remove(slot_of(*id));
-            }
-            garbage
-        });
-        index.remove(&candidates);
-        candidates.len()
+        collected
     }
 }
