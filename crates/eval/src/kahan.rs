@@ -13,6 +13,8 @@ impl Kahan {
         Kahan { sum: first, lost: 0.0 }
     }
 
+    /// One more term. Not `+`: order matters.
+    #[allow(clippy::should_implement_trait)]
     pub fn add(self, v: f64) -> Kahan {
         let total = self.sum + v;
         let lost = if total.is_infinite() {

@@ -14,7 +14,7 @@ use crate::evaluator::{Evaluator, Query};
 use crate::resolve::{QueryRange, resolve};
 use crate::result::{self, MatrixSeries, QueryResult, QueryValue};
 use crate::selector::RangeSource;
-use crate::{ErrorKind, QueryError};
+use crate::{ErrorKind, QueryError, statistics_only};
 
 #[derive(Debug, Clone)]
 pub struct EngineSettings {
@@ -146,6 +146,7 @@ impl Engine {
             default_subquery_step_ms: self.settings.default_subquery_step_ms,
             delayed_name_removal: self.settings.delayed_name_removal,
             instant,
+            statistics_only: statistics_only::selectors(&expr),
         };
         let evaluator = Evaluator { query: &query, steps };
         let value = value(&evaluator, &expr)?;
@@ -184,9 +185,8 @@ fn value<'a>(evaluator: &Evaluator<'a>, expr: &'a Expr) -> Result<QueryValue, Qu
             if evaluator.query.instant {
                 return Ok(QueryValue::Scalar { t, v: values.first().copied().unwrap_or(f64::NAN) });
             }
-            let mut series = MatrixSeries::default();
-            series.floats = (steps.times().collect(), values);
-            Ok(QueryValue::Matrix(vec![series]))
+            let floats = (steps.times().collect(), values);
+            Ok(QueryValue::Matrix(vec![MatrixSeries { floats, ..MatrixSeries::default() }]))
         }
         ValueType::Vector => {
             let series = eval::collect(cx, &mut *evaluator.vector(expr)?)?;

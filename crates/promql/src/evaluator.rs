@@ -1,5 +1,6 @@
 //! The tree walk: every node becomes a stream of series or a column of scalars.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use eval::aggregate::{self, Grouping, Reduce};
@@ -27,6 +28,8 @@ pub(crate) struct Query<'q> {
     pub default_subquery_step_ms: i64,
     pub delayed_name_removal: bool,
     pub instant: bool,
+    /// Selectors read only for counts and sums of histograms.
+    pub statistics_only: HashSet<usize>,
 }
 
 impl Query<'_> {
@@ -51,7 +54,12 @@ impl<'a> Evaluator<'a> {
     }
 
     pub fn source(&self) -> Source<'a> {
-        Source { cx: self.query.cx, querier: &self.query.querier, lookback: self.query.lookback }
+        Source {
+            cx: self.query.cx,
+            querier: &self.query.querier,
+            lookback: self.query.lookback,
+            statistics_only: &self.query.statistics_only,
+        }
     }
 
     /// A scalar expression at every step.

@@ -16,6 +16,7 @@ mod functions;
 mod resolve;
 mod result;
 mod selector;
+mod statistics_only;
 mod stream;
 mod subquery;
 

@@ -1,14 +1,17 @@
 //! Reading series: what an instant selector sees at every step, and the samples of range selectors.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use eval::{Context, EvalError, Series, SeriesStream, Steps, lookback, window};
+use eval::{Column, Context, EvalError, Place, Series, SeriesStream, Steps, lookback, window};
 use model::{FloatHistogram, Labels, Matcher, ResetHint, TimestampMs};
 use promql_syntax::{MatrixSelector, VectorSelector};
 use storage::Querier;
 use storage::metrics::{SampleColumns, SeriesHandle};
 
+use crate::functions::{Smoothed, smooth};
 use crate::resolve::timestamp;
+use crate::statistics_only::settle_hints;
 
 /// What selectors need to know of the query.
 #[derive(Clone)]
@@ -16,6 +19,7 @@ pub(crate) struct Source<'a> {
     pub cx: &'a Context,
     pub querier: &'a Arc<dyn Querier>,
     pub lookback: i64,
+    pub statistics_only: &'a HashSet<usize>,
 }
 
 impl<'a> Source<'a> {
@@ -80,10 +84,22 @@ impl SeriesStream for InstantStream<'_> {
         let (first, last) = at.map_or((steps.start, last_step), |at| (at, at));
         let (first, last) =
             (first.saturating_sub(offset).saturating_sub(lookback) + 1, last.saturating_sub(offset));
+        let last = if self.selector.smoothed { last.saturating_add(lookback) } else { last };
         for handle in self.handles.by_ref() {
             self.source.read(&handle, first, last, &mut self.samples)?;
+            if self.source.statistics_only.contains(&self.selector.pos.start) {
+                settle_hints(&mut self.samples);
+            }
             if self.samples.is_empty() {
                 continue;
+            }
+            if self.selector.smoothed {
+                lookback::remove_stale(&mut self.samples);
+                let column = smoothed(&self.source, self.selector, &self.samples, steps, &handle.labels);
+                if column.all_absent() {
+                    continue;
+                }
+                return Ok(Some(Series { labels: handle.labels, drop_name: false, column }));
             }
             let want_times = self.wanted == Wanted::Times;
             let mut selected = lookback::select(&self.samples, steps, offset, at, lookback, want_times);
@@ -104,6 +120,40 @@ impl SeriesStream for InstantStream<'_> {
     }
 }
 
+/// The column of a `smoothed` selector.
+fn smoothed(
+    source: &Source<'_>,
+    selector: &VectorSelector,
+    samples: &SampleColumns,
+    steps: Steps,
+    labels: &Labels,
+) -> Column {
+    let place = Place(selector.pos.start);
+    let metric = labels.metric_name();
+    let mut column = Column::absent(steps.len());
+    for step in 0..steps.len() {
+        let t = timestamp(selector.at).unwrap_or_else(|| steps.time(step)) - selector.offset.ms;
+        match smooth(samples, t, source.lookback) {
+            Smoothed::Nothing => {}
+            Smoothed::Value(value) => column.set(step, value),
+            Smoothed::Mixed => source.cx.warn(place, mixed_samples(metric)),
+            Smoothed::Incompatible => source.cx.warn(place, mixed_schemas(metric)),
+        }
+    }
+    source.cx.count_queryable((0..steps.len()).filter(|step| column.has(*step)).count());
+    column
+}
+
+pub(crate) fn mixed_samples(metric: &str) -> String {
+    format!("PromQL warning: encountered a mix of histograms and floats for metric name {metric:?}")
+}
+
+pub(crate) fn mixed_schemas(metric: &str) -> String {
+    format!(
+        "PromQL warning: vector contains a mix of histograms with exponential and custom buckets schemas for metric name {metric:?}"
+    )
+}
+
 /// One series of a range vector; its samples are in the buffer that was handed in.
 pub(crate) struct RangeInput {
     pub labels: Labels,
@@ -117,6 +167,7 @@ pub(crate) enum RangeSource<'a> {
         handles: std::vec::IntoIter<SeriesHandle>,
         first: TimestampMs,
         last: TimestampMs,
+        statistics_only: bool,
     },
     Subquery {
         series: std::vec::IntoIter<Series>,
@@ -138,16 +189,20 @@ impl<'a> RangeSource<'a> {
         let after = if matrix.selector.smoothed { source.lookback } else { 0 };
         let handles = source.select(&matrix.selector.matchers)?.into_iter();
         let (first, last) = (first.saturating_sub(before) + 1, last.saturating_add(after));
-        Ok(RangeSource::Matrix { source, handles, first, last })
+        let statistics_only = source.statistics_only.contains(&matrix.pos.start);
+        Ok(RangeSource::Matrix { source, handles, first, last, statistics_only })
     }
 
     /// Fills `samples` with the next series that has any, and returns its labels.
     pub fn next(&mut self, samples: &mut SampleColumns) -> Result<Option<RangeInput>, EvalError> {
         match self {
-            RangeSource::Matrix { source, handles, first, last } => {
+            RangeSource::Matrix { source, handles, first, last, statistics_only } => {
                 for handle in handles.by_ref() {
                     source.read(&handle, *first, *last, samples)?;
                     lookback::remove_stale(samples);
+                    if *statistics_only {
+                        settle_hints(samples);
+                    }
                     if !samples.is_empty() {
                         return Ok(Some(RangeInput { labels: handle.labels, drop_name: false }));
                     }

@@ -116,8 +116,8 @@ pub fn fraction(lower: f64, upper: f64, h: &FloatHistogram) -> f64 {
             narrow_zero_bucket(h, &mut bucket.lower, &mut bucket.upper);
         }
     }
-    // NaNs are in no bucket but in the count.
-    let total = if h.sum.is_nan() { h.count } else { h.count };
+    // NaNs are in no bucket but in the count, so they are in no fraction either.
+    let total = h.count;
     let below = |bound: f64| rank_below(h, &all, bound).min(total);
     (below(upper) - below(lower)) / total
 }

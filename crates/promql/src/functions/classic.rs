@@ -315,7 +315,7 @@ fn bucket_quantile(q: f64, buckets: &mut Vec<Bucket>) -> (f64, bool) {
         return (f64::NAN, forced);
     }
     let mut rank = q * observations;
-    let at = buckets[..n - 1].partition_point(|b| !(b.count >= rank));
+    let at = buckets[..n - 1].partition_point(|b| b.count < rank || b.count.is_nan());
     if at == n - 1 {
         return (buckets[n - 2].upper, forced);
     }

@@ -3,6 +3,7 @@
 mod absent;
 mod classic;
 mod date;
+mod extended;
 mod histogram;
 mod info;
 mod labels;
@@ -17,6 +18,7 @@ use eval::{Column, EvalError, Place, Series};
 use model::Labels;
 use promql_syntax::{Call, Expr};
 
+pub(crate) use extended::{Smoothed, smooth};
 pub(crate) use histogram::text as histogram_text;
 
 use crate::evaluator::{Evaluator, place};

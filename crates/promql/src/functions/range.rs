@@ -25,6 +25,8 @@ pub(super) struct Range<'r> {
     /// Where counters of this series fell, as indexes into its floats; only for functions of counters.
     pub resets: &'r [usize],
     pub extension: Extension,
+    /// How far outside extended windows look.
+    pub lookback: i64,
 }
 
 /// How a window deals with its edges.
@@ -104,6 +106,7 @@ pub(super) fn call<'a>(
         place: place(input),
         name,
         extension,
+        lookback: ev.query.lookback,
         wants_resets: counter,
         // Scalar arguments may change from step to step, even when the window does not.
         broadcast: shape.at.is_some() && call.args.len() == 1 && ev.steps.len() > 1,
@@ -168,6 +171,7 @@ struct RangeStream<'a> {
     place: Place,
     name: &'static str,
     extension: Extension,
+    lookback: i64,
     wants_resets: bool,
     broadcast: bool,
     samples: SampleColumns,
@@ -191,6 +195,7 @@ impl SeriesStream for RangeStream<'_> {
                 step: 0,
                 resets: &self.resets,
                 extension: self.extension,
+                lookback: self.lookback,
             };
             let steps = if self.broadcast { Steps::instant(self.steps.start) } else { self.steps };
             let mut column = Column::absent(steps.len());

@@ -7,6 +7,7 @@ use eval::window::Window;
 use model::{FloatHistogram, ResetHint, TimestampMs, Value};
 
 use super::range::{Extension, Range};
+use crate::selector::{mixed_samples, mixed_schemas};
 
 pub(super) fn rate(range: &Range<'_>, w: &Window<'_>) -> Option<Value> {
     extrapolated(range, w, true, true)
@@ -21,13 +22,10 @@ pub(super) fn delta(range: &Range<'_>, w: &Window<'_>) -> Option<Value> {
 }
 
 pub(super) fn mixed(range: &Range<'_>) {
-    let metric = range.metric;
-    let text =
-        format!("PromQL warning: encountered a mix of histograms and floats for metric name {metric:?}");
-    range.cx.warn(range.place, text);
+    range.cx.warn(range.place, mixed_samples(range.metric));
 }
 
-fn not_counter(range: &Range<'_>) {
+pub(super) fn not_counter(range: &Range<'_>) {
     let metric = range.metric;
     range.cx.warn(
         range.place,
@@ -35,7 +33,7 @@ fn not_counter(range: &Range<'_>) {
     );
 }
 
-fn not_gauge(range: &Range<'_>) {
+pub(super) fn not_gauge(range: &Range<'_>) {
     let metric = range.metric;
     range.cx.warn(
         range.place,
@@ -44,13 +42,7 @@ fn not_gauge(range: &Range<'_>) {
 }
 
 pub(super) fn incompatible(range: &Range<'_>) {
-    let metric = range.metric;
-    range.cx.warn(
-        range.place,
-        format!(
-            "PromQL warning: vector contains a mix of histograms with exponential and custom buckets schemas for metric name {metric:?}"
-        ),
-    );
+    range.cx.warn(range.place, mixed_schemas(range.metric));
 }
 
 pub(super) fn reconciled(range: &Range<'_>, what: &str) {
@@ -63,7 +55,7 @@ pub(super) fn reconciled(range: &Range<'_>, what: &str) {
 /// the whole window where samples lie close to its edges.
 fn extrapolated(range: &Range<'_>, w: &Window<'_>, counter: bool, per_second: bool) -> Option<Value> {
     if range.extension != Extension::None {
-        return super::rate::extended(range, w, counter, per_second);
+        return super::extended::rate(range, w, counter, per_second);
     }
     let (floats, histograms) = (w.values(), w.histograms());
     if !floats.is_empty() && !histograms.is_empty() {
@@ -185,16 +177,6 @@ fn histogram_change(
     Some(change.finish())
 }
 
-/// `anchored` and `smoothed` windows.
-pub(super) fn extended(
-    _range: &Range<'_>,
-    _w: &Window<'_>,
-    _counter: bool,
-    _per_second: bool,
-) -> Option<Value> {
-    None
-}
-
 pub(super) fn irate(range: &Range<'_>, w: &Window<'_>) -> Option<Value> {
     instant(range, w, true)
 }
@@ -270,16 +252,16 @@ fn instant(range: &Range<'_>, w: &Window<'_>, rate: bool) -> Option<Value> {
     }
 }
 
-pub(super) fn changes(_: &Range<'_>, w: &Window<'_>) -> Option<Value> {
-    count_pairs(w, |a, b| match (a, b) {
+pub(super) fn changes(range: &Range<'_>, w: &Window<'_>) -> Option<Value> {
+    count_pairs(range, w, |a, b| match (a, b) {
         (Value::Float(a), Value::Float(b)) => a != b && !(a.is_nan() && b.is_nan()),
         (Value::Histogram(a), Value::Histogram(b)) => !equal(a, b),
         _ => true,
     })
 }
 
-pub(super) fn resets(_: &Range<'_>, w: &Window<'_>) -> Option<Value> {
-    count_pairs(w, |a, b| match (a, b) {
+pub(super) fn resets(range: &Range<'_>, w: &Window<'_>) -> Option<Value> {
+    count_pairs(range, w, |a, b| match (a, b) {
         (Value::Float(a), Value::Float(b)) => b < a,
         (Value::Histogram(a), Value::Histogram(b)) => detect_reset(b, a),
         _ => true,
@@ -287,8 +269,15 @@ pub(super) fn resets(_: &Range<'_>, w: &Window<'_>) -> Option<Value> {
 }
 
 /// How many neighbours `differ`.
-fn count_pairs(w: &Window<'_>, differ: impl Fn(&Value, &Value) -> bool) -> Option<Value> {
-    let mut samples = in_order(w).map(|(_, v)| v);
+fn count_pairs(range: &Range<'_>, w: &Window<'_>, differ: impl Fn(&Value, &Value) -> bool) -> Option<Value> {
+    if w.is_empty() {
+        return None;
+    }
+    let anchor = match range.extension {
+        Extension::None => None,
+        _ => super::extended::anchor(range, w),
+    };
+    let mut samples = anchor.into_iter().chain(in_order(w).map(|(_, v)| v));
     let mut previous = samples.next()?;
     let mut count = 0u64;
     for value in samples {
