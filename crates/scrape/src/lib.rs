@@ -14,6 +14,7 @@ pub mod config;
 mod failure_log;
 mod fetch;
 mod ingest;
+mod interval;
 mod looping;
 mod manager;
 mod metadata;

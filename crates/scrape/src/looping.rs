@@ -71,6 +71,8 @@ pub(crate) async fn run(
     ticker.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut grid = Grid::new(job.engine.clock.now_ms(), target.interval.as_ms());
     let mut memory = Memory::new(&job, &target);
+    let interval_name = target.interval.to_string();
+    let mut last_start = None;
     loop {
         tokio::select! {
             biased;
@@ -79,6 +81,10 @@ pub(crate) async fn run(
         }
         let t = grid.align(job.engine.clock.now_ms());
         let started = job.engine.clock.monotonic();
+        if let Some(last) = last_start.replace(started) {
+            let length = started.saturating_sub(last).as_secs_f64();
+            job.engine.metrics.interval_length.observe(&interval_name, length);
+        }
         let refused = refusal.borrow().clone();
         let fetched = match refused {
             Some(reason) => Err(FetchError::Other(reason)),

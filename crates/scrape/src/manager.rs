@@ -131,6 +131,11 @@ impl ScrapeManager {
         self.lock().keys().cloned().collect()
     }
 
+    /// The configuration of one job, as it is in force.
+    pub fn pool_config(&self, job_name: &str) -> Option<ScrapeConfig> {
+        self.lock().get(job_name).map(|pool| pool.config.clone())
+    }
+
     /// Ends all loops and returns when what they had fetched is stored. Series are not ended: after a
     /// restart they go on.
     pub async fn shutdown(&self) {
@@ -144,6 +149,14 @@ impl ScrapeManager {
     }
 
     fn job(&self, config: &ScrapeConfig, seed: u64) -> Result<Job, String> {
+        let wants_native = config.scrape_native_histograms == Some(true)
+            || config.convert_classic_histograms_to_nhcb == Some(true);
+        if wants_native {
+            tracing::warn!(
+                job = config.job_name,
+                "native histograms are not scraped yet: targets are asked for text, which has classic ones"
+            );
+        }
         Ok(Job {
             engine: self.engine.clone(),
             name: config.job_name.clone(),

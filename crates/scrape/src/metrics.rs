@@ -2,6 +2,8 @@
 
 use expfmt::{Counter, CounterVec, GaugeVec, Registry};
 
+use crate::interval::IntervalLength;
+
 #[derive(Clone)]
 pub(crate) struct ScrapeMetrics {
     pub(crate) out_of_order: Counter,
@@ -20,6 +22,7 @@ pub(crate) struct ScrapeMetrics {
     pub(crate) pool_syncs: CounterVec,
     pub(crate) sync_failed: CounterVec,
     pub(crate) discovered: GaugeVec,
+    pub(crate) interval_length: IntervalLength,
 }
 
 impl ScrapeMetrics {
@@ -87,6 +90,7 @@ impl ScrapeMetrics {
                 "Current number of discovered targets.",
                 &["name", "config"],
             ),
+            interval_length: IntervalLength::new(registry),
         }
     }
 
