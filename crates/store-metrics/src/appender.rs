@@ -46,7 +46,9 @@ impl<'c> HeadAppender<'c> {
         let mut shard = self.core.head.shard(id);
         let series = shard.get_mut(id)?;
         let mut value = value.clone();
-        let pending = self.newest.get(&id).and_then(|at| self.samples.get(*at));
+        // Without pins nobody, this batch included, has samples of the series in hand.
+        let position = if series.pins > 0 { self.newest.get(&id) } else { None };
+        let pending = position.and_then(|at| self.samples.get(*at));
         let ends_in_histogram = match pending {
             Some(sample) => matches!(sample.value, Value::Histogram(_)),
             None => series.last_is_histogram(),

@@ -27,8 +27,11 @@ pub struct Series {
     rest: Option<Box<Rest>>,
     /// The log generation that holds this series' definition; zero before the first.
     pub defined_in: u32,
-    /// Appenders that have accepted samples for this series and not yet committed.
+    /// Samples accepted by appenders that have not yet committed.
     pub pins: u32,
+    /// Whether the newest sample is a histogram. Here and not in `rest`, so that appending a float touches
+    /// one place in memory less.
+    ends_in_histogram: bool,
 }
 
 #[derive(Debug, Default)]
@@ -69,12 +72,12 @@ impl Series {
 
     /// Whether the newest sample is a histogram.
     pub fn last_is_histogram(&self) -> bool {
-        self.rest.as_ref().is_some_and(|rest| rest.last_histogram.is_some())
+        self.ends_in_histogram
     }
 
     /// The newest sample's value.
     pub fn last_value(&self) -> Value {
-        match self.rest.as_ref().and_then(|rest| rest.last_histogram.clone()) {
+        match self.rest.as_ref().filter(|_| self.ends_in_histogram).and_then(|r| r.last_histogram.clone()) {
             Some(histogram) => Value::Histogram(histogram),
             None => Value::Float(f64::from_bits(self.open.last_value_bits())),
         }
@@ -122,6 +125,7 @@ impl Series {
                 if self.last_is_histogram() {
                     self.seal(pool);
                     self.rest_mut().last_histogram = None;
+                    self.ends_in_histogram = false;
                 }
                 let open = &self.open;
                 if open.count() >= CHUNK_SAMPLES || (open.count() > 0 && crosses(open.first_t())) {
@@ -143,6 +147,7 @@ impl Series {
                 rest.histograms.push((t, h.clone()));
                 rest.last_histogram = Some(h);
                 self.open.note_time(t);
+                self.ends_in_histogram = true;
             }
         }
         true
