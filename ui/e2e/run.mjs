@@ -179,6 +179,8 @@ try {
   const overview = boards.find((b) => /system overview/i.test(b.title)) ?? boards[0];
   if (overview) await firstLoad(`dashboard ${overview.title}`, `${grafana}/d/${overview.uid}`, false);
 
+  if (overview) await useDashboard(overview);
+
   await visit("explore", `${grafana}/explore`, ".query-input");
   await visit("explore metrics", `${grafana}/explore?expr=up`, ".explore-chart");
   await page.locator(".query-input textarea").fill("");
@@ -199,11 +201,12 @@ try {
   }
   await visit("alerts", `${grafana}/alerting`, ".page-header");
   await visit("silences", `${grafana}/alerting/silences`, ".page-header");
+  await silenceAndExpire();
   await visit("rules", `${grafana}/alerting/rules`, ".rules, .state");
   await visit("targets", `${grafana}/targets`, ".data-table, .state");
   await visit("traces", `${grafana}/traces`, ".trace-search");
   await searchTraces("traces");
-  await visit("an unknown page", `${grafana}/no/such/page`, ".state.empty");
+  await visit("an unknown page", `${grafana}/alerting/no-such-page`, ".state.empty");
 
   for (const [name, path, ready] of [
     ["prometheus query", "/query?expr=up", ".explore-chart"],
@@ -238,6 +241,71 @@ try {
 }
 console.log(`${passed} passed, ${failed} failed`);
 process.exit(failed ? 1 : 0);
+
+/** Controls of a dashboard: range, refresh, rows, zoom by dragging, legend. */
+async function useDashboard(board) {
+  problems = [];
+  await page.goto(`${grafana}/d/${board.uid}`, { waitUntil: "load", timeout: PATIENCE_MS });
+  await page.waitForSelector("[data-panel-id]", { timeout: PATIENCE_MS });
+  await step("the range dialog sets the range in the URL", async () => {
+    await page.click('.timepicker [aria-haspopup="dialog"]');
+    await page.click('.timepop li button:text-is("Last 15 minutes")');
+    await page.waitForFunction(() => location.search.includes("from=now-15m"), undefined, { timeout: PATIENCE_MS });
+  });
+  await step("a row closes and opens", async () => {
+    const row = page.locator(".row-header").first();
+    if (!(await row.count())) return;
+    const before = await page.locator("[data-panel-id]").count();
+    await row.click();
+    await page.waitForFunction((n) => document.querySelectorAll("[data-panel-id]").length < n, before, { timeout: PATIENCE_MS });
+    await row.click();
+    await page.waitForFunction((n) => document.querySelectorAll("[data-panel-id]").length === n, before, { timeout: PATIENCE_MS });
+  });
+  const chart = page.locator('[data-panel-type="timeseries"][data-panel-state="data"] .u-over').first();
+  await step("a series can be shown alone", async () => {
+    await chart.waitFor({ timeout: PATIENCE_MS });
+    const legend = page.locator('[data-panel-state="data"] .legend').first();
+    if ((await legend.locator(".legend-item").count()) < 2) return;
+    await legend.locator(".legend-item").first().click();
+    await legend.locator('[aria-pressed="false"]').first().waitFor({ timeout: PATIENCE_MS });
+    await legend.locator(".legend-item").first().click();
+  });
+  await step("dragging over a chart zooms into it", async () => {
+    await chart.scrollIntoViewIfNeeded();
+    const box = await chart.boundingBox();
+    await page.mouse.move(box.x + box.width * 0.4, box.y + box.height / 2);
+    await page.mouse.down();
+    await page.mouse.move(box.x + box.width * 0.6, box.y + box.height / 2, { steps: 6 });
+    await page.mouse.up();
+    await page.waitForFunction(() => /from=\d{13}/.test(location.search), undefined, { timeout: PATIENCE_MS });
+  });
+  check("using a dashboard causes no console errors", problems.length === 0, problems.slice(0, 3).join(" | "));
+}
+
+/** Creates a silence that matches nothing and expires it again. */
+async function silenceAndExpire() {
+  await step("a silence is created and expired", async () => {
+    const comment = `end-to-end check ${Date.now()}`;
+    await page.click('.page-actions button:text-is("New silence")');
+    await page.getByLabel("Matchers").fill('alertname="NoSuchAlertEndToEnd"');
+    await page.getByLabel("By", { exact: true }).fill("e2e");
+    await page.getByLabel("Comment").fill(comment);
+    await page.click('form button:text-is("Silence")');
+    const row = page.locator(`tr:has-text("${comment}")`);
+    await row.waitFor({ timeout: PATIENCE_MS });
+    await row.getByRole("button", { name: "Expire" }).click();
+    await row.waitFor({ state: "detached", timeout: PATIENCE_MS });
+  });
+}
+
+async function step(name, action) {
+  try {
+    await action();
+    check(name, true);
+  } catch (e) {
+    check(name, false, String(e.message).split("\n")[0]);
+  }
+}
 
 async function searchTraces(name) {
   const enabled = await page.waitForSelector(".trace-search button:not([disabled])", { timeout: 5000 }).catch(() => null);

@@ -13,7 +13,7 @@ export function AlertTabs() {
   return (
     <Show when={service === "grafana"}>
       <span class="tabs">
-        <For each={tabs}>{(t) => <a href={t.path} classList={{ active: location().path === t.path || (t.path === "/alerting/rules" && location().path === "/alerting/list") }} aria-current={location().path === t.path ? "page" : undefined}>{t.label}</a>}</For>
+        <For each={tabs}>{(t) => <a href={t.path} classList={{ active: location().path === t.path || (t.path === "/alerting/rules" && ["/alerting/list", "/rules"].includes(location().path)) }} aria-current={location().path === t.path ? "page" : undefined}>{t.label}</a>}</For>
       </span>
     </Show>
   );
