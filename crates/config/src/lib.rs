@@ -7,6 +7,7 @@
 mod duration;
 mod env;
 mod error;
+mod glob;
 mod secret;
 
 use std::path::Path;
@@ -16,6 +17,7 @@ use serde::de::DeserializeOwned;
 pub use duration::Duration;
 pub use env::expand_env;
 pub use error::ConfigError;
+pub use glob::glob;
 pub use secret::{Secret, SecretSource};
 
 /// Configuration files larger than this are refused.
@@ -44,6 +46,12 @@ pub fn parse_unchecked<T: DeserializeOwned>(file: &str, text: &str) -> Result<T,
     // An empty document is an empty mapping to the originals.
     let blank = text.lines().all(|l| l.trim().is_empty() || l.trim_start().starts_with('#') || l == "---");
     serde_saphyr::from_str(if blank { "{}" } else { text }).map_err(|e| ConfigError::from_yaml(file, &e))
+}
+
+/// Parses without a type, for showing what was written: plain words such as `on` and `off` stay words.
+pub fn parse_tree<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, ConfigError> {
+    let options = serde_saphyr::options! { strict_booleans: true };
+    serde_saphyr::from_str_with_options(text, options).map_err(|e| ConfigError::from_yaml(file, &e))
 }
 
 /// Reads a configuration file as text.

@@ -1,0 +1,102 @@
+//! From the checked file to what the engine runs on.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use ::config::ConfigError;
+use alerting::{MatcherMode, RouteTree};
+use notify::Templates;
+use platform::Clock;
+use serde_json::Value as Json;
+
+use super::{Config, print};
+
+/// A configuration ready to be applied, and what the API tells about it.
+pub struct Loaded {
+    pub settings: alerting::Settings,
+    /// The configuration as it is shown: defaults filled in, secrets hidden.
+    pub original: String,
+    /// The same as JSON.
+    pub json: Json,
+    pub receivers: Vec<ReceiverInfo>,
+    /// Checksum of the file's text.
+    pub hash: u32,
+}
+
+/// A receiver as the API shows it.
+#[derive(Debug, Clone)]
+pub struct ReceiverInfo {
+    pub name: String,
+    pub labels: BTreeMap<String, String>,
+}
+
+pub(crate) fn compile(
+    config: &Config,
+    name: &str,
+    text: &str,
+    dir: &Path,
+    external_url: &str,
+    mode: MatcherMode,
+    clock: Arc<dyn Clock>,
+) -> Result<Loaded, ConfigError> {
+    let fail = |message: String| ConfigError::new(name, message);
+    let global = config.global.clone().unwrap_or_default();
+    let files = templates(config, dir).map_err(fail)?;
+    let templates = Templates::new(external_url, &files, clock)
+        .map_err(|e| fail(format!("failed to parse templates: {e}")))?;
+    let templates = Arc::new(templates);
+    let route = config.route.as_ref().ok_or_else(|| fail("no route provided in config".into()))?;
+    let route = route.compile(mode).map_err(fail)?;
+    let mut receivers = BTreeMap::new();
+    for receiver in config.receivers() {
+        let integrations = receiver
+            .compile(&global, dir, &templates)
+            .map_err(|message| fail(format!("receiver {:?}: {message}", receiver.name)))?;
+        receivers.insert(receiver.name.clone(), integrations);
+    }
+    let inhibit_rules = config
+        .inhibit_rules
+        .iter()
+        .flatten()
+        .map(|rule| rule.compile(mode))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(fail)?;
+    let mut intervals = BTreeMap::new();
+    for interval in config.intervals() {
+        let all = interval.time_intervals.iter().map(|i| i.compile()).collect::<Result<Vec<_>, _>>();
+        intervals.insert(interval.name.clone(), all.map_err(fail)?);
+    }
+    let written: Json = ::config::parse_tree(name, text)?;
+    let json = print::complete(written, config);
+    Ok(Loaded {
+        settings: alerting::Settings {
+            routes: RouteTree::new(&route),
+            inhibit_rules,
+            intervals,
+            receivers,
+            resolve_timeout: global.resolve_timeout.to_std(),
+        },
+        original: print::yaml(&json),
+        json,
+        receivers: config
+            .receivers()
+            .iter()
+            .map(|r| ReceiverInfo { name: r.name.clone(), labels: r.shown_labels() })
+            .collect(),
+        hash: crc32c::crc32c(text.as_bytes()),
+    })
+}
+
+/// Names and texts of the template files.
+fn templates(config: &Config, dir: &Path) -> Result<Vec<(String, String)>, String> {
+    let mut files = Vec::new();
+    for pattern in config.templates.iter().flatten() {
+        for path in ::config::glob(&dir.join(pattern))? {
+            let text = ::config::read(&path).map_err(|e| e.to_string())?;
+            let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+            files.push((name, text));
+        }
+    }
+    Ok(files)
+}

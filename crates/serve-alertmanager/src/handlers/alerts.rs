@@ -1,0 +1,114 @@
+//! `/api/v2/alerts` and `/api/v2/alerts/groups`.
+
+use alerting::Alert;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use front::Params;
+use model::Labels;
+use serde_json::Value as Json;
+
+use crate::handlers::body::{self, malformed, parse_body, required};
+use crate::handlers::query::alert_query;
+use crate::model::{self as wire, error_text, reply};
+use crate::state::Api;
+
+/// Alerts in one request.
+const ALERTS_MAX: usize = 100_000;
+
+pub async fn list(State(api): State<Api>, params: Params) -> Response {
+    let query = match alert_query(&params, api.mode) {
+        Ok(query) => query,
+        Err(refused) => return *refused,
+    };
+    read(&api.clone(), move || {
+        let views = api.manager.query_alerts(&query);
+        views.iter().map(wire::alert).collect()
+    })
+    .await
+}
+
+pub async fn groups(State(api): State<Api>, params: Params) -> Response {
+    let query = match alert_query(&params, api.mode) {
+        Ok(query) => query,
+        Err(refused) => return *refused,
+    };
+    read(&api.clone(), move || {
+        let views = api.manager.query_groups(&query);
+        views.iter().map(wire::group).collect()
+    })
+    .await
+}
+
+/// Runs a large read away from the request threads, a bounded number at a time.
+async fn read(api: &Api, work: impl FnOnce() -> Json + Send + 'static) -> Response {
+    let Ok(permit) = api.readers.clone().try_acquire_owned() else {
+        let limit = "Limit of concurrent GET requests reached, try again later.\n";
+        return (StatusCode::SERVICE_UNAVAILABLE, limit).into_response();
+    };
+    let done = tokio::task::spawn_blocking(move || {
+        let json = work();
+        drop(permit);
+        reply(StatusCode::OK, &json)
+    });
+    done.await.unwrap_or_else(|_| error_text(StatusCode::INTERNAL_SERVER_ERROR, "the query failed"))
+}
+
+pub async fn post(State(api): State<Api>, headers: HeaderMap, bytes: Bytes) -> Response {
+    let json = match parse_body(&headers, &bytes, "alerts") {
+        Ok(json) => json,
+        Err(refused) => return *refused,
+    };
+    let Json::Array(items) = &json else {
+        let reason = format!(
+            "json: cannot unmarshal {} into Go value of type models.PostableAlerts",
+            body::kind(&json)
+        );
+        return *malformed("alerts", &reason);
+    };
+    if items.len() > ALERTS_MAX {
+        return *malformed("alerts", &format!("{} alerts are more than {ALERTS_MAX}", items.len()));
+    }
+    let now = api.manager.clock().now_ns();
+    let mut alerts = Vec::with_capacity(items.len());
+    for item in items {
+        match alert(item, now) {
+            Ok(alert) => alerts.push(alert),
+            Err(reason) => return *malformed("alerts", &reason),
+        }
+    }
+    if let Some(index) = alerts.iter().position(Option::is_none) {
+        return *required(&format!("{index}.labels"));
+    }
+    match api.manager.put(alerts.into_iter().flatten().collect()) {
+        Ok(()) => StatusCode::OK.into_response(),
+        Err(refused) => error_text(StatusCode::BAD_REQUEST, &refused.join("\n")),
+    }
+}
+
+/// One posted alert and whether it says when it ends; `None` when it has no labels at all.
+fn alert(json: &Json, now: i64) -> Result<Option<(Alert, bool)>, String> {
+    if !json.is_object() {
+        let message = "json: cannot unmarshal %KIND into Go value of type models.PostableAlert";
+        return Err(message.replace("%KIND", body::kind(json)));
+    }
+    let labels = body::text_map(json, "labels", "Alert")?;
+    let annotations = body::text_map(json, "annotations", "PostableAlert")?.unwrap_or_default();
+    let (starts, ends) = (body::time(json, "startsAt", "")?, body::time(json, "endsAt", "")?);
+    let generator_url = body::text(json, "generatorURL", "Alert")?.unwrap_or_default();
+    let Some(labels) = labels else {
+        return Ok(None);
+    };
+    let starts_at = starts.or(ends).unwrap_or(now);
+    let alert = Alert {
+        labels: Labels::from_pairs(labels),
+        annotations: annotations.into_iter().filter(|(_, value)| !value.is_empty()).collect(),
+        starts_at,
+        ends_at: ends.unwrap_or(0),
+        updated_at: now,
+        generator_url,
+        timeout: false,
+    };
+    Ok(Some((alert, ends.is_some())))
+}

@@ -1,0 +1,92 @@
+//! Status and receivers, and what is left of API v1.
+
+use std::collections::BTreeMap;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use front::Params;
+use model::{Labels, Matcher};
+use serde_json::{Value as Json, json};
+
+use crate::model::{error_text, receiver, reply, time};
+use crate::state::Api;
+
+pub async fn v2(State(api): State<Api>) -> Response {
+    let json = json!({
+        "cluster": cluster(&api),
+        "config": {"original": api.shown().original},
+        "uptime": time(started_ns(&api)),
+        "versionInfo": version(&api),
+    });
+    reply(StatusCode::OK, &json)
+}
+
+/// The one v1 resource that still answers, in its old shape.
+pub async fn v1(State(api): State<Api>) -> Response {
+    let shown = api.shown();
+    let json = json!({
+        "status": "success",
+        "data": {
+            "configYAML": shown.original,
+            "configJSON": shown.json,
+            "versionInfo": version(&api),
+            "uptime": time(started_ns(&api)),
+            "clusterStatus": cluster(&api),
+        },
+    });
+    reply(StatusCode::OK, &json)
+}
+
+pub async fn gone() -> Response {
+    let error = "The Alertmanager v1 API was deprecated in version 0.16.0 and is removed as of version \
+                 0.27.0 - please use the equivalent route in the v2 API";
+    let mut response = reply(StatusCode::GONE, &json!({"status": "deprecated", "error": error}));
+    let body = json!({"status": "deprecated", "error": error}).to_string();
+    *response.body_mut() = body.into();
+    response
+}
+
+pub async fn receivers(State(api): State<Api>, params: Params) -> Response {
+    let mut matchers: Vec<Matcher> = Vec::new();
+    for text in params.all("receiver_matchers") {
+        match alerting::parse_matchers(text, api.mode) {
+            Ok(parsed) => matchers.extend(parsed),
+            Err(e) => return error_text(StatusCode::BAD_REQUEST, &e),
+        }
+    }
+    let shown = api.shown();
+    let accepts = |labels: &BTreeMap<String, String>| {
+        Matcher::all_match(&matchers, &Labels::from_pairs(labels.clone()))
+    };
+    let list: Json =
+        shown.receivers.iter().filter(|r| accepts(&r.labels)).map(|r| receiver(&r.name, &shown)).collect();
+    reply(StatusCode::OK, &list)
+}
+
+fn cluster(api: &Api) -> Json {
+    match &api.cluster.address {
+        Some(address) => json!({
+            "name": api.cluster.name,
+            "peers": [{"address": address, "name": api.cluster.name}],
+            "status": "ready",
+        }),
+        None => json!({"peers": [], "status": "disabled"}),
+    }
+}
+
+fn version(api: &Api) -> Json {
+    json!({
+        "branch": "main",
+        "buildDate": "",
+        "buildUser": "",
+        "goVersion": "",
+        "revision": "",
+        "version": api.host.version,
+    })
+}
+
+fn started_ns(api: &Api) -> i64 {
+    let since = api.host.started.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}

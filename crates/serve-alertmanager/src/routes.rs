@@ -1,0 +1,87 @@
+//! The URL table.
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{MethodRouter, delete, get, post};
+use front::Instrument;
+
+use crate::handlers::{alerts, manage, silences, status};
+use crate::model::swagger_error;
+use crate::state::Api;
+
+/// Request bodies larger than this are refused.
+const BODY_BYTES_MAX: usize = 64 << 20;
+
+pub fn router(api: Api, prefix: &str) -> Router {
+    let instrument = Instrument::new(
+        &api.host.registry,
+        "alertmanager_http_requests_total",
+        "alertmanager_http_request_duration_seconds",
+    );
+    let v2 = Router::new()
+        .route("/api/v2/status", only(get(status::v2), "GET"))
+        .route("/api/v2/receivers", only(get(status::receivers), "GET"))
+        .route("/api/v2/alerts", only(get(alerts::list).post(alerts::post), "GET,POST"))
+        .route("/api/v2/alerts/groups", only(get(alerts::groups), "GET"))
+        .route("/api/v2/silences", only(get(silences::list).post(silences::post), "GET,POST"))
+        .route("/api/v2/silence/{id}", only(get(silences::get).merge(delete(silences::expire)), "DELETE,GET"))
+        .route("/api/v2/{*path}", axum::routing::any(not_found))
+        .layer(from_fn(v2_headers));
+    let app = Router::new()
+        .merge(v2)
+        .route("/api/v1/status", get(status::v1))
+        .route("/api/v1/{*path}", axum::routing::any(status::gone))
+        .route("/-/healthy", get(manage::ok))
+        .route("/-/ready", get(manage::ok))
+        .route("/-/reload", post(manage::reload).fallback(manage::post_only))
+        .route("/metrics", get(manage::metrics))
+        .merge(front::assets::routes("alertmanager", &["/"]))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(from_fn_with_state(instrument, Instrument::observe));
+    let app = app.with_state(api);
+    if prefix.is_empty() {
+        return app;
+    }
+    let target = format!("{prefix}/");
+    Router::new().nest(prefix, app).route("/", get(move || async move { Redirect::to(&target) }))
+}
+
+/// Other methods get the API's own 405.
+fn only(router: MethodRouter<Api>, allowed: &'static str) -> MethodRouter<Api> {
+    router.fallback(move |method: Method| async move {
+        let message = format!("method {method} is not allowed, but [{allowed}] are");
+        let mut response = swagger_error(StatusCode::METHOD_NOT_ALLOWED, 405, &message);
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
+        response
+    })
+}
+
+async fn not_found(request: Request) -> Response {
+    let message = format!("path {} was not found", request.uri().path());
+    swagger_error(StatusCode::NOT_FOUND, 404, &message)
+}
+
+/// Cross-origin reading is allowed, caching is not.
+async fn v2_headers(request: Request, next: Next) -> Response {
+    let origin = request.headers().contains_key(header::ORIGIN);
+    let preflight = request.method() == Method::OPTIONS
+        && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    let mut response =
+        if preflight { StatusCode::NO_CONTENT.into_response() } else { next.run(request).await };
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.append(header::VARY, HeaderValue::from_static("Origin"));
+    if origin {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    }
+    if preflight {
+        let methods = HeaderValue::from_static("GET, POST, DELETE");
+        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
+        let allowed = HeaderValue::from_static("Content-Type");
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, allowed);
+    }
+    response
+}

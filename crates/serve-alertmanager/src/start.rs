@@ -1,0 +1,195 @@
+//! Starting: bind, open, load, apply, serve.
+
+use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use alerting::Alertmanager;
+use front::{Door, Host, Reload, Running, StartError};
+use platform::{Clock, Disk, OsDisk, SystemClock};
+
+use crate::config::{Loaded, load};
+use crate::routes::router;
+use crate::settings::Settings;
+use crate::state::{Api, Cluster, ReloadMetrics, Shown};
+
+const SERVICE: &str = "alertmanager";
+
+/// What the binary injects.
+pub struct Parts {
+    pub disk: Arc<dyn Disk>,
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Default for Parts {
+    fn default() -> Parts {
+        Parts { disk: Arc::new(OsDisk), clock: Arc::new(SystemClock::new()) }
+    }
+}
+
+pub async fn start(settings: Settings, parts: Parts, host: &Host) -> Result<Running, StartError> {
+    let fail = |e: &dyn std::fmt::Display| StartError::new(SERVICE, e);
+    let mut doors = Vec::new();
+    for address in &settings.listen {
+        doors.push(Door::bind(SERVICE, address).await?);
+    }
+    let port = doors.first().map_or(0, |door| door.address().port());
+    let external_url = external_url(&settings.external_url, port).map_err(|e| fail(&e))?;
+    let prefix = route_prefix(&settings.route_prefix, &external_url);
+
+    let read = {
+        let (settings, clock) = (settings.clone(), parts.clock.clone());
+        move || load(&settings.config_file, &external_url, settings.options.matcher_mode, clock.clone())
+    };
+    let loaded = read().map_err(|e| fail(&e))?;
+    warn_about_cluster(&settings);
+
+    let manager = Alertmanager::open(settings.options.clone(), parts.disk, parts.clock, &host.registry)
+        .map_err(|e| fail(&format!("cannot open {}: {e}", settings.options.storage_path.display())))?;
+    let metrics = metrics(host);
+    front::metrics::register_process(&host.registry, SERVICE, host.version);
+    let shown = Arc::new(RwLock::new(Shown::default()));
+    let apply = Arc::new(applier(manager.clone(), shown.clone(), metrics.clone()));
+    apply(loaded);
+
+    let reload: Reload = {
+        let (read, metrics) = (Arc::new(read), metrics.clone());
+        Arc::new(move || {
+            let (read, apply, metrics) = (read.clone(), apply.clone(), metrics.clone());
+            Box::pin(async move {
+                let loaded = tokio::task::spawn_blocking(move || read()).await.map_err(|e| e.to_string())?;
+                match loaded {
+                    Ok(loaded) => {
+                        apply(loaded);
+                        tracing::info!(service = SERVICE, "configuration reloaded");
+                        Ok(())
+                    }
+                    Err(e) => {
+                        metrics.successful.set(0.0);
+                        tracing::error!(service = SERVICE, "the old configuration stays: {e}");
+                        Err(e.to_string())
+                    }
+                }
+            })
+        })
+    };
+    let readers = match settings.get_concurrency {
+        0 => std::thread::available_parallelism().map_or(8, usize::from).max(8),
+        given => given,
+    };
+    let api = Api {
+        manager: manager.clone(),
+        shown,
+        reload: reload.clone(),
+        host: host.clone(),
+        mode: settings.options.matcher_mode,
+        cluster: Cluster { name: peer_name(&settings), address: settings.cluster_address.clone() },
+        readers: Arc::new(tokio::sync::Semaphore::new(readers)),
+    };
+    let router = router(api, &prefix);
+    let mut running: Option<Running> = None;
+    for door in doors {
+        let served = door.serve(router.clone(), host);
+        running = Some(match running {
+            Some(first) => first.join(served),
+            None => served,
+        });
+    }
+    let running = running.ok_or_else(|| fail(&"no address to listen on"))?;
+    let stop = host.shutdown.clone();
+    let maintenance = manager.clone();
+    let engine =
+        front::supervise(SERVICE, "alertmanager maintenance", &host.registry, stop.clone(), move || {
+            maintenance.clone().maintain()
+        });
+    let closing = tokio::spawn(async move {
+        stop.cancelled().await;
+        manager.shutdown();
+    });
+    Ok(running.with_task(engine).with_task(closing).with_reload(reload))
+}
+
+/// Puts a loaded configuration to work and makes it the one that is shown.
+fn applier(
+    manager: Arc<Alertmanager>,
+    shown: Arc<RwLock<Shown>>,
+    metrics: ReloadMetrics,
+) -> impl Fn(Loaded) + Send + Sync {
+    move |loaded: Loaded| {
+        let next = Shown::of(&loaded);
+        metrics.hash.set(f64::from(loaded.hash));
+        manager.apply(loaded.settings);
+        *shown.write().unwrap_or_else(PoisonError::into_inner) = next;
+        metrics.successful.set(1.0);
+        metrics.at.set(manager.clock().now_ms() as f64 / 1000.0);
+    }
+}
+
+fn metrics(host: &Host) -> ReloadMetrics {
+    let gauge = |name: &str, help: &str| host.registry.gauge(name, help);
+    gauge("alertmanager_cluster_enabled", "Indicates whether the clustering is enabled or not.").set(0.0);
+    ReloadMetrics {
+        successful: gauge(
+            "alertmanager_config_last_reload_successful",
+            "Whether the last configuration reload attempt was successful.",
+        ),
+        at: gauge(
+            "alertmanager_config_last_reload_success_timestamp_seconds",
+            "Timestamp of the last successful configuration reload.",
+        ),
+        hash: gauge(
+            "alertmanager_config_hash",
+            "Hash of the currently loaded alertmanager configuration. Note that this is not a \
+             cryptographically strong hash.",
+        ),
+    }
+}
+
+fn warn_about_cluster(settings: &Settings) {
+    if let Some(address) = &settings.cluster_address {
+        tracing::warn!(
+            service = SERVICE,
+            address,
+            "clustering is not available yet: this Alertmanager stands alone and nobody can join it"
+        );
+    }
+}
+
+fn peer_name(settings: &Settings) -> String {
+    if settings.peer_name.is_empty() { hostname() } else { settings.peer_name.clone() }
+}
+
+/// The address in links: as given, or made from host name and port. Without a slash at the end.
+fn external_url(given: &str, port: u16) -> Result<String, String> {
+    if given.is_empty() {
+        return Ok(format!("http://{}:{port}", hostname()));
+    }
+    let has_scheme = given.starts_with("http://") || given.starts_with("https://");
+    if !has_scheme {
+        return Err(format!(
+            "invalid external URL {given:?}: only \"http\" and \"https\" schemes are supported"
+        ));
+    }
+    Ok(given.trim_end_matches('/').to_owned())
+}
+
+/// `/prefix` without a slash at the end; empty for the root.
+fn route_prefix(given: &str, external_url: &str) -> String {
+    let path = if given.is_empty() {
+        let rest = external_url.split_once("://").map_or(external_url, |(_, rest)| rest);
+        rest.split_once('/').map_or("", |(_, path)| path)
+    } else {
+        given
+    };
+    match path.trim_matches('/') {
+        "" => String::new(),
+        path => format!("/{path}"),
+    }
+}
+
+fn hostname() -> String {
+    let name = std::fs::read_to_string(Path::new("/proc/sys/kernel/hostname")).unwrap_or_default();
+    match name.trim() {
+        "" => "localhost".into(),
+        name => name.to_owned(),
+    }
+}
