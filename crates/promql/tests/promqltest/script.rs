@@ -13,7 +13,7 @@ use crate::notation::{SeriesLine, series_line};
 pub enum Command {
     Clear,
     Load { step: i64, with_nhcb: bool, series: Vec<SeriesLine> },
-    Eval(Eval),
+    Eval(Box<Eval>),
 }
 
 pub struct Eval {
@@ -89,7 +89,7 @@ pub fn parse(text: &str) -> Result<Vec<Command>, String> {
                 for line in body {
                     expectation(line, &mut eval.expected).map_err(context)?;
                 }
-                commands.push(Command::Eval(eval));
+                commands.push(Command::Eval(Box::new(eval)));
                 at = body_end;
             }
             _ => return Err(context("unknown command".into())),

@@ -1,0 +1,213 @@
+//! The engine as the server uses it: default settings, limits, errors, the shape of results.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+use model::{Labels, Value};
+use promql::{Engine, EngineSettings, ErrorKind, ParseOptions, QueryContext, QueryError, QueryValue};
+
+use crate::notation::series_line;
+use crate::store::MemoryStore;
+
+/// Series lines with a sample a minute.
+fn store(lines: &[&str]) -> MemoryStore {
+    let mut store = MemoryStore::default();
+    for line in lines {
+        let line = series_line(line).unwrap();
+        for (i, value) in line.values.iter().enumerate() {
+            if let Some(value) = value {
+                store.insert(&line.labels, i as i64 * 60_000, value.clone());
+            }
+        }
+    }
+    store
+}
+
+/// The vector at minute 5 as text.
+fn vector(engine: &Engine, store: &MemoryStore, expr: &str) -> Result<String, QueryError> {
+    let result = engine.instant(store, expr, 300_000, &QueryContext::default())?;
+    Ok(match result.value {
+        QueryValue::Vector(samples) => samples
+            .iter()
+            .map(|s| match &s.value {
+                Value::Float(v) => format!("{} {v}", s.labels),
+                Value::Histogram(h) => format!("{} count {}", s.labels, h.count),
+            })
+            .collect::<Vec<_>>()
+            .join("; "),
+        other => format!("{other:?}"),
+    })
+}
+
+#[test]
+fn names_are_dropped_at_once_by_default() {
+    let engine = Engine::default();
+    let store = store(&["a_total{x=\"1\"} 0+60x10", "b_total{x=\"1\"} 0+120x10", "c{x=\"2\"} 1x10"]);
+    let check = |expr: &str, expected: &str| {
+        assert_eq!(vector(&engine, &store, expr).unwrap(), expected, "{expr}");
+    };
+    check("rate(a_total[5m])", "{x=\"1\"} 1");
+    check("a_total * 2", "{x=\"1\"} 600");
+    check("-a_total", "{x=\"1\"} -300");
+    check("a_total > 1", "a_total{x=\"1\"} 300");
+    check("a_total > bool 1", "{x=\"1\"} 1");
+    check("a_total < bool b_total", "{x=\"1\"} 1");
+    check("last_over_time(a_total[5m])", "a_total{x=\"1\"} 300");
+    check("abs(a_total) or a_total", "{x=\"1\"} 300");
+    check("label_replace(rate(a_total[5m]), \"__name__\", \"r\", \"\", \"\")", "r{x=\"1\"} 1");
+    check("sum by (__name__) (rate(a_total[5m]))", "{} 1");
+    check("sum({__name__=~\"a_total|b_total\"})", "{} 900");
+    let error = vector(&engine, &store, "rate({__name__=~\"a_total|b_total\"}[5m])").unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Execution);
+    assert_eq!(error.message, "vector cannot contain metrics with the same labelset");
+}
+
+#[test]
+fn errors_have_kind_and_text() {
+    let engine = Engine::default();
+    let store = store(&["a{x=\"1\"} 1x10", "a{x=\"2\"} 1x10", "b 1x10"]);
+    let check = |expr: &str, kind: ErrorKind, text: &str| {
+        let error = vector(&engine, &store, expr).expect_err(expr);
+        assert_eq!((error.kind, error.message.as_str()), (kind, text), "{expr}");
+    };
+    use ErrorKind::*;
+    check("a +", BadData, "1:4: parse error: unexpected end of input");
+    check("info(a)", BadData, "1:1: parse error: function \"info\" is not enabled");
+    check("topk(NaN, a)", Execution, "Parameter value is NaN");
+    check("topk(1e300, a)", Execution, "Scalar value 1e+300 overflows int64");
+    check(
+        "a + on() b",
+        Execution,
+        "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)",
+    );
+    check(
+        "b + on() group_left a",
+        Execution,
+        "found duplicate series for the match group {} on the right hand-side of the operation: [{__name__=\"a\", x=\"1\"}, {__name__=\"a\", x=\"2\"}];many-to-many matching not allowed: matching labels must be unique on one side",
+    );
+    check(
+        "label_replace(a, \"y\", \"\", \"x\", \"(\")",
+        Execution,
+        "invalid regular expression in label_replace(): (",
+    );
+    check(
+        "label_replace(a, \"\", \"\", \"x\", \"\")",
+        Execution,
+        "invalid destination label name in label_replace(): ",
+    );
+    let ranged = |expr: &str, step: i64| {
+        engine.range(&store, expr, 0, 60_000, step, &QueryContext::default()).expect_err(expr).message
+    };
+    assert_eq!(
+        ranged("a[5m]", 1000),
+        "invalid expression type \"range vector\" for range query, must be Scalar or instant Vector"
+    );
+    assert_eq!(ranged("a", 0), "zero or negative query resolution step widths are not accepted");
+}
+
+#[test]
+fn a_query_ends_at_its_limits() {
+    let store = store(&["a{x=\"1\"} 1x100", "a{x=\"2\"} 1x100"]);
+    let limited = Engine::new(EngineSettings { max_samples: 100, ..EngineSettings::default() });
+    let run = |engine: &Engine, context: &QueryContext| {
+        engine.range(&store, "a", 0, 5_940_000, 60_000, context).expect_err("no limit was hit")
+    };
+    let error = run(&limited, &QueryContext::default());
+    assert_eq!(error.kind, ErrorKind::TooManySamples);
+    assert_eq!(error.message, "query processing would load too many samples into memory in query execution");
+    let sum = limited.range(&store, "sum(a)", 0, 2_940_000, 60_000, &QueryContext::default());
+    assert!(sum.is_ok(), "{sum:?}");
+
+    let canceled = QueryContext { cancel: Some(Arc::new(AtomicBool::new(true))), ..QueryContext::default() };
+    let error = run(&Engine::default(), &canceled);
+    assert_eq!(error.kind, ErrorKind::Canceled);
+    assert_eq!(error.message, "query was canceled in expression evaluation");
+
+    let late = QueryContext { deadline: Some(Instant::now()), ..QueryContext::default() };
+    let error = run(&Engine::default(), &late);
+    assert_eq!(error.kind, ErrorKind::Timeout);
+    assert_eq!(error.message, "query timed out in expression evaluation");
+    let hurried = Engine::new(EngineSettings { timeout: Duration::ZERO, ..EngineSettings::default() });
+    assert_eq!(run(&hurried, &QueryContext::default()).kind, ErrorKind::Timeout);
+}
+
+#[test]
+fn results_have_the_shape_of_their_type() {
+    let engine = Engine::default();
+    let store = store(&["b 1 2 3 4 5 6", "a 6 5 4 3 2 1"]);
+    let at = |expr: &str| engine.instant(&store, expr, 300_000, &QueryContext::default()).unwrap().value;
+    assert_eq!(at("1 + 1"), QueryValue::Scalar { t: 300_000, v: 2.0 });
+    assert_eq!(at("\"x\""), QueryValue::String { t: 300_000, s: "x".into() });
+    let QueryValue::Matrix(matrix) = at("b[2m]") else { panic!("no matrix") };
+    assert_eq!(matrix[0].floats, (vec![240_000, 300_000], vec![5.0, 6.0]));
+    // Instant vectors keep the order of evaluation, matrices are sorted.
+    let QueryValue::Vector(sorted) = at("sort_desc({__name__=~\"a|b\"})") else { panic!("no vector") };
+    assert_eq!(sorted.iter().map(|s| s.labels.metric_name()).collect::<Vec<_>>(), ["b", "a"]);
+    let ranged =
+        engine.range(&store, "b or on(__name__) a", 0, 120_000, 60_000, &QueryContext::default()).unwrap();
+    let QueryValue::Matrix(matrix) = ranged.value else { panic!("no matrix") };
+    assert_eq!(matrix.iter().map(|s| s.labels.metric_name()).collect::<Vec<_>>(), ["a", "b"]);
+    let scalar = engine.range(&store, "time()", 0, 120_000, 60_000, &QueryContext::default()).unwrap();
+    let QueryValue::Matrix(matrix) = scalar.value else { panic!("no matrix") };
+    assert_eq!(matrix[0].labels, Labels::empty());
+    assert_eq!(matrix[0].floats.1, [0.0, 60.0, 120.0]);
+}
+
+#[test]
+fn samples_are_counted() {
+    let store = store(&["a_total{x=\"1\"} 0+1x20", "a_total{x=\"2\"} 0+1x20"]);
+    let stats = |expr: &str| {
+        let result =
+            Engine::default().range(&store, expr, 600_000, 1_200_000, 60_000, &QueryContext::default());
+        result.unwrap().stats.total_queryable_samples
+    };
+    assert_eq!(stats("a_total"), 2 * 11);
+    assert_eq!(stats("rate(a_total[5m])"), 2 * 11 * 5);
+    assert_eq!(stats("sum(a_total)"), 2 * 11);
+}
+
+#[test]
+fn remarks_are_listed_up_to_a_limit() {
+    let lines: Vec<String> = (0..15).map(|i| format!("m{i} 0+1x10")).collect();
+    let store = store(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+    let result = Engine::default().instant(
+        &store,
+        "sum by (x) (rate({__name__=~\"m.*\"}[5m]) or vector(1))",
+        300_000,
+        &QueryContext::default(),
+    );
+    // All fifteen rates are the same label set.
+    assert!(result.is_err());
+    let engine = Engine::new(EngineSettings { delayed_name_removal: true, ..EngineSettings::default() });
+    let result = engine
+        .instant(&store, "sum(rate({__name__=~\"m.*\"}[5m]))", 300_000, &QueryContext::default())
+        .unwrap();
+    assert_eq!(result.infos.len(), 11);
+    assert_eq!(
+        result.infos[0],
+        "PromQL info: metric might not be a counter, name does not end in _total/_sum/_count/_bucket: \"m0\" (1:10)"
+    );
+    assert_eq!(result.infos[10], "5 more info annotations omitted");
+}
+
+/// The deepest tree the parser lets through fits onto a thread's default stack.
+#[test]
+fn deep_queries_do_not_exhaust_the_stack() {
+    let store = store(&["a 1x10"]);
+    let engine =
+        Engine::new(EngineSettings { parse_options: ParseOptions::all(), ..EngineSettings::default() });
+    let n = 140;
+    for expr in [
+        format!("{}a{}", "(".repeat(n), ")".repeat(n)),
+        format!("a{}", " + a".repeat(n)),
+        format!("a{}", " or a".repeat(n)),
+        format!("{}a{}", "abs(".repeat(n), ")".repeat(n)),
+        format!("{}a{}", "sum(".repeat(n), ")".repeat(n)),
+        format!("-{}a{}", "(-".repeat(n / 2), ")".repeat(n / 2)),
+    ] {
+        engine
+            .instant(&store, &expr, 300_000, &QueryContext::default())
+            .unwrap_or_else(|e| panic!("{}: {e}", &expr[..20]));
+    }
+}
