@@ -1,0 +1,45 @@
+use super::*;
+
+fn parse(text: &str) -> Result<HttpClientConfig, String> {
+    let config: HttpClientConfig = ::config::parse_unchecked("c.yml", text).map_err(|e| e.to_string())?;
+    config.validate().map(|()| config)
+}
+
+#[test]
+fn credentials_become_headers() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("token"), " s3cret\n").unwrap();
+    let check = |text: &str, expected: &[(&str, &str)]| {
+        let mut config = parse(text).unwrap();
+        config.set_directory(dir.path());
+        let headers = Client::new(&config, true).unwrap().headers().unwrap();
+        let got: Vec<_> = headers.iter().map(|(n, v)| (n.as_str(), v.to_str().unwrap())).collect();
+        assert_eq!(got, expected, "{text}");
+    };
+    check("", &[]);
+    check("basic_auth: {username: u, password: p}", &[("authorization", "Basic dTpw")]);
+    check("basic_auth: {username: u, password_file: token}", &[("authorization", "Basic dTpzM2NyZXQ=")]);
+    check("authorization: {credentials_file: token}", &[("authorization", "Bearer s3cret")]);
+    check("authorization: {type: Token, credentials: x}", &[("authorization", "Token x")]);
+    check("bearer_token: y", &[("authorization", "Bearer y")]);
+    check(
+        "http_headers: {X-A: {values: [1, b], files: [token]}}",
+        &[("x-a", "1"), ("x-a", "b"), ("x-a", "s3cret")],
+    );
+}
+
+#[test]
+fn contradictions_are_refused() {
+    let check = |text: &str, expected: &str| {
+        let error = parse(text).unwrap_err();
+        assert!(error.contains(expected), "{text}: {error}");
+    };
+    check("bearer_token: a\nbearer_token_file: b", "at most one of bearer_token & bearer_token_file");
+    check("authorization: {type: Basic}", "use \"basic_auth\" instead");
+    check("authorization: {}\nbearer_token: x", "authorization is not compatible");
+    check("tls_config: {cert_file: x}", "exactly one of key or key_file");
+    check("http_headers: {Authorization: {values: [x]}}", "setting header \"Authorization\" is not allowed");
+    check("oauth2: {client_id: x}", "c.yml:1:");
+    check("bearer_tokens: x", "unknown field `bearer_tokens`");
+    check("tls_config: {min_version: SSL3}", "c.yml:1:");
+}
