@@ -56,7 +56,7 @@ pub fn parse(s: &str) -> Result<i64, DurationError> {
     Ok(total)
 }
 
-/// Prints milliseconds as Prometheus does: `1h30m`, `0s`, `-5m`. Years, weeks and days only when exact.
+/// Prints milliseconds as Prometheus does: `1h30m`, `0s`, `-5m`. Years and weeks only when exact.
 pub fn format(ms: i64) -> String {
     if ms == 0 {
         return "0s".into();
@@ -65,7 +65,7 @@ pub fn format(ms: i64) -> String {
     let mut left = ms.unsigned_abs();
     for (unit, size) in UNITS {
         let size = size as u64;
-        let exact_only = matches!(unit, "y" | "w" | "d");
+        let exact_only = matches!(unit, "y" | "w");
         if exact_only && !left.is_multiple_of(size) {
             continue;
         }
@@ -93,7 +93,7 @@ mod tests {
         check("1h30m", 5_400_000, "1h30m");
         check("90m", 5_400_000, "1h30m");
         check("1d", 86_400_000, "1d");
-        check("25h", 90_000_000, "25h");
+        check("25h", 90_000_000, "1d1h");
         check("2w", 14 * 86_400_000, "2w");
         check("100ms", 100, "100ms");
         check("1y", 365 * 86_400_000, "1y");
