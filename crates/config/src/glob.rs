@@ -39,9 +39,7 @@ fn check(pattern: &[char]) -> Result<(), ()> {
     while let Some(c) = rest.next() {
         match c {
             '[' => {
-                if !rest.any(|c| *c == ']') {
-                    return Err(());
-                }
+                rest.find(|c| **c == ']').ok_or(())?;
             }
             '\\' => {
                 rest.next().ok_or(())?;

@@ -359,6 +359,87 @@ async fn mail_errors_tell_whether_to_retry() {
     assert!(email(&address, |_| {}).notify(&notification()).await.unwrap_err().retry);
 }
 
+/// An SMTP server with TLS: at once, or after STARTTLS. Tells what it heard after the handshake.
+async fn tls_sink(implicit: bool) -> (u16, Arc<Mutex<String>>) {
+    use rustls::pki_types::pem::PemObject;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+    crate::tls::ensure_provider();
+    let chain = vec![CertificateDer::from_pem_slice(include_bytes!("../testdata/localhost.crt")).unwrap()];
+    let key = PrivateKeyDer::from_pem_slice(include_bytes!("../testdata/localhost.key")).unwrap();
+    let config = rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let heard: Arc<Mutex<String>> = Arc::default();
+    let log = heard.clone();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            if !implicit {
+                stream.write_all(b"220 sink\r\n").await.unwrap();
+                for answer in ["250-sink\r\n250 STARTTLS\r\n", "220 go\r\n"] {
+                    let mut chunk = [0; 512];
+                    let _ = stream.read(&mut chunk).await;
+                    stream.write_all(answer.as_bytes()).await.unwrap();
+                }
+            }
+            let Ok(mut tls) = acceptor.accept(stream).await else { continue };
+            if implicit {
+                tls.write_all(b"220 sink\r\n").await.unwrap();
+            }
+            let mut in_data = false;
+            let mut chunk = [0; 8192];
+            while let Ok(n @ 1..) = tls.read(&mut chunk).await {
+                let text = String::from_utf8_lossy(&chunk[..n]).into_owned();
+                log.lock().unwrap().push_str(&text);
+                let answer = match text.as_str() {
+                    "DATA\r\n" => {
+                        in_data = true;
+                        "354 go on\r\n"
+                    }
+                    text if in_data && !text.ends_with("\r\n.\r\n") => continue,
+                    _ => {
+                        in_data = false;
+                        "250 ok\r\n"
+                    }
+                };
+                tls.write_all(answer.as_bytes()).await.unwrap();
+            }
+        }
+    });
+    (port, heard)
+}
+
+#[tokio::test]
+async fn mail_travels_encrypted_to_a_server_that_proves_who_it_is() {
+    let trusted = crate::TlsSettings {
+        ca: Some(include_str!("../testdata/localhost.crt").into()),
+        ..crate::TlsSettings::default()
+    };
+    for implicit in [false, true] {
+        let (port, heard) = tls_sink(implicit).await;
+        let make = |tls: Option<crate::TlsSettings>| {
+            email(&format!("localhost:{port}"), |s| {
+                s.require_tls = Some(true);
+                s.force_implicit_tls = Some(implicit);
+                s.tls_config = tls;
+            })
+        };
+        make(Some(trusted.clone())).notify(&notification()).await.unwrap();
+        let said = heard.lock().unwrap().clone();
+        assert!(said.starts_with("EHLO localhost\r\nMAIL FROM") && said.contains("Subject:"), "{said}");
+        heard.lock().unwrap().clear();
+
+        // A certificate nobody vouches for: nothing of the message is sent.
+        let error = make(None).notify(&notification()).await.unwrap_err();
+        assert!(error.message.contains("certificate"), "{error}");
+        let other = crate::TlsSettings { server_name: Some("other.example".into()), ..trusted.clone() };
+        assert!(make(Some(other)).notify(&notification()).await.is_err());
+        assert!(heard.lock().unwrap().is_empty());
+        let careless = crate::TlsSettings { insecure_skip_verify: true, ..crate::TlsSettings::default() };
+        make(Some(careless)).notify(&notification()).await.unwrap();
+    }
+}
+
 #[test]
 fn what_is_not_supported_is_refused_by_name() {
     let fails = |result: Result<(), String>, expected: &str| assert_eq!(result.unwrap_err(), expected);

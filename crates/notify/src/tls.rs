@@ -1,6 +1,6 @@
 //! TLS towards receivers, from `tls_config`.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use config::SecretSource;
 use rustls::ClientConfig;
@@ -35,19 +35,17 @@ pub(crate) fn client_config(settings: &TlsSettings) -> Result<Arc<ClientConfig>,
     let builder = if settings.insecure_skip_verify {
         builder.dangerous().with_custom_certificate_verifier(Arc::new(NoVerification))
     } else {
-        let mut roots = rustls::RootCertStore::empty();
-        match pem(settings.ca.as_deref(), settings.ca_file.as_deref())? {
+        let roots = match pem(settings.ca.as_deref(), settings.ca_file.as_deref())? {
             Some(text) => {
+                let mut roots = rustls::RootCertStore::empty();
                 for certificate in CertificateDer::pem_slice_iter(text.as_bytes()) {
                     let certificate = certificate.map_err(|e| format!("ca: {e}"))?;
                     roots.add(certificate).map_err(|e| format!("ca: {e}"))?;
                 }
+                Arc::new(roots)
             }
-            None => {
-                // Unreadable system certificates are left out; a connection that needs them fails by name.
-                roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            }
-        }
+            None => system_roots(),
+        };
         builder.with_root_certificates(roots)
     };
     let certificate = pem(settings.cert.as_deref(), settings.cert_file.as_deref())?;
@@ -65,6 +63,18 @@ pub(crate) fn client_config(settings: &TlsSettings) -> Result<Arc<ClientConfig>,
         _ => return Err("tls_config needs both a certificate and its key".into()),
     };
     Ok(Arc::new(config))
+}
+
+/// The system's certificates, read once and shared: a large configuration has hundreds of receivers.
+fn system_roots() -> Arc<rustls::RootCertStore> {
+    static ROOTS: OnceLock<Arc<rustls::RootCertStore>> = OnceLock::new();
+    let read = || {
+        let mut roots = rustls::RootCertStore::empty();
+        // Unreadable certificates are left out; a connection that needs them fails by name.
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        Arc::new(roots)
+    };
+    ROOTS.get_or_init(read).clone()
 }
 
 fn version(text: &Option<String>, default: u8) -> u8 {

@@ -344,7 +344,7 @@ fn broken_files_name_file_line_and_key() {
     };
     let with =
         |route: &str| format!("route:\n  receiver: a\n  routes: [{{{route}}}]\nreceivers: [{{name: a}}]\n");
-    fails("{}", "am.yml: no route provided in config");
+    fails("{}", "am.yml: no routes provided");
     fails("route: {}\n", "am.yml: root route must specify a default receiver");
     fails("route: {receiver: a}\n", "am.yml: undefined receiver \"a\" used in route");
     fails("route: {receiver: a, continue: true}\n", "am.yml: cannot have continue in root route");

@@ -46,7 +46,7 @@ pub(crate) fn compile(
     let templates = Templates::new(external_url, &files, clock)
         .map_err(|e| fail(format!("failed to parse templates: {e}")))?;
     let templates = Arc::new(templates);
-    let route = config.route.as_ref().ok_or_else(|| fail("no route provided in config".into()))?;
+    let route = config.route.as_ref().ok_or_else(|| fail("no routes provided".into()))?;
     let route = route.compile(mode).map_err(fail)?;
     let mut receivers = BTreeMap::new();
     for receiver in config.receivers() {

@@ -62,7 +62,7 @@ impl Validate for Config {
                 return Err(format!("notification config name {:?} is not unique", receiver.name));
             }
         }
-        let route = self.route.as_ref().ok_or("no route provided in config")?;
+        let route = self.route.as_ref().ok_or("no routes provided")?;
         route.validate_root()?;
         let mut intervals = HashSet::new();
         for interval in self.intervals() {
