@@ -1,0 +1,81 @@
+//! One file per group of endpoints. A handler extracts, calls, renders.
+
+pub mod admin;
+pub mod manage;
+pub mod query;
+pub mod rules;
+pub mod series;
+pub mod status;
+pub mod targets;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use front::Params;
+use model::{Matcher, TimestampMs};
+
+use crate::reply::ApiError;
+use crate::times;
+
+/// Cancels the evaluation when the handler's future is dropped, that is when the client leaves.
+pub(crate) struct CancelOnDrop(pub Arc<AtomicBool>);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+pub(crate) fn time_or(params: &Params, name: &str, default: TimestampMs) -> Result<TimestampMs, ApiError> {
+    match params.get(name) {
+        None => Ok(default),
+        Some(text) => times::parse_time(text)
+            .map_err(|e| ApiError::bad_data(format!("invalid parameter {name:?}: {e}"))),
+    }
+}
+
+pub(crate) fn required<'p>(params: &'p Params, name: &str) -> &'p str {
+    params.get(name).unwrap_or("")
+}
+
+pub(crate) fn limit(params: &Params) -> Result<usize, ApiError> {
+    match params.get("limit") {
+        None => Ok(0),
+        Some(text) => {
+            text.parse::<i64>().ok().filter(|n| *n >= 0).map(|n| n as usize).ok_or_else(|| {
+                ApiError::parameter("limit", format!("cannot parse {text:?} to a valid limit"))
+            })
+        }
+    }
+}
+
+/// The deadline of one query: the `timeout` parameter can only shorten the server's.
+pub(crate) fn deadline(params: &Params, server: Duration) -> Result<Instant, ApiError> {
+    let asked = match params.get("timeout") {
+        None => server,
+        Some(text) => {
+            let ms = times::parse_duration(text).map_err(|e| ApiError::parameter("timeout", e))?;
+            Duration::from_millis(ms.max(0) as u64)
+        }
+    };
+    Ok(Instant::now() + asked.min(server))
+}
+
+/// `match[]` parameters as matcher sets.
+pub(crate) fn matcher_sets(params: &Params) -> Result<Vec<Vec<Matcher>>, ApiError> {
+    let mut sets = Vec::new();
+    for text in params.all("match[]") {
+        let matchers = promql_syntax::parse_selector(text).map_err(|e| ApiError::parameter("match[]", e))?;
+        if matchers.iter().all(Matcher::matches_empty) {
+            return Err(ApiError::bad_data("match[] must contain at least one non-empty matcher"));
+        }
+        sets.push(matchers);
+    }
+    Ok(sets)
+}
+
+pub(crate) fn now_ms() -> TimestampMs {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |d| d.as_millis() as i64)
+}

@@ -1,0 +1,174 @@
+//! `/api/v1/rules`, `/api/v1/alerts`.
+
+use axum::extract::State;
+use front::Params;
+use model::{Labels, Matcher, Value as SampleValue, float};
+use rules::{ActiveAlert, GroupState, RuleKind, RuleState};
+use serde_json::{Value, json};
+
+use super::targets::label_map;
+use crate::reply::{ApiError, Reply};
+use crate::state::Api;
+use crate::times::format_rfc3339;
+
+pub async fn rules(State(api): State<Api>, params: Params) -> Result<Reply, ApiError> {
+    let (alerting, recording) = match params.get("type") {
+        None => (true, true),
+        Some("alert") => (true, false),
+        Some("record") => (false, true),
+        Some(other) => return Err(ApiError::parameter("type", format!("not supported value {other:?}"))),
+    };
+    let exclude_alerts = match params.get("exclude_alerts") {
+        None => false,
+        Some(text) => text.parse().map_err(|_| {
+            ApiError::parameter(
+                "exclude_alerts",
+                format!("strconv.ParseBool: parsing {text:?}: invalid syntax"),
+            )
+        })?,
+    };
+    let limit = match params.get("group_limit") {
+        None => usize::MAX,
+        Some(text) => match text.parse::<i64>() {
+            Ok(n) if n > 0 => n as usize,
+            _ => return Err(ApiError::bad_data(format!("invalid group limit value: {text:?}"))),
+        },
+    };
+    let matchers = params
+        .all("match[]")
+        .map(|text| promql_syntax::parse_selector(text).map_err(|e| ApiError::parameter("match[]", e)))
+        .collect::<Result<Vec<_>, _>>()?;
+    let list = |name: &'static str| -> Vec<&str> { params.all(name).collect() };
+    let (names, groups, files) = (list("rule_name[]"), list("rule_group[]"), list("file[]"));
+    let among = |list: &[&str], value: &str| list.is_empty() || list.contains(&value);
+    let wanted = |rule: &RuleState| {
+        let labels = Labels::from_pairs(rule.labels.clone());
+        let kind = match rule.kind {
+            RuleKind::Alerting { .. } => alerting,
+            RuleKind::Recording => recording,
+        };
+        kind && among(&names, &rule.name)
+            && (matchers.is_empty() || matchers.iter().any(|set| Matcher::all_match(set, &labels)))
+    };
+    let mut shown: Vec<Value> = Vec::new();
+    let mut next = None;
+    let filtered = params.get("type").is_some() || !names.is_empty() || !matchers.is_empty();
+    let mut after = params.get("group_next_token");
+    for group in api.rules.groups() {
+        let token = format!("{};{}", group.file, group.name);
+        if let Some(start) = after {
+            if start == token {
+                after = None;
+            } else {
+                continue;
+            }
+        }
+        if !among(&groups, &group.name) || !among(&files, &group.file) {
+            continue;
+        }
+        let rules: Vec<Value> =
+            group.rules.iter().filter(|r| wanted(r)).map(|r| rule_json(r, exclude_alerts)).collect();
+        if rules.is_empty() && filtered {
+            continue;
+        }
+        if shown.len() == limit {
+            next = Some(token);
+            break;
+        }
+        shown.push(group_json(&group, rules));
+    }
+    if after.is_some() {
+        return Err(ApiError::bad_data(
+            "invalid group_next_token: the group it names does not exist any more",
+        ));
+    }
+    let mut data = json!({ "groups": shown });
+    if let Some(token) = next {
+        data["groupNextToken"] = token.into();
+    }
+    Reply::json(&data)
+}
+
+fn group_json(group: &GroupState, rules: Vec<Value>) -> Value {
+    json!({
+        "name": group.name,
+        "file": group.file,
+        "rules": rules,
+        "interval": group.interval_ms as f64 / 1000.0,
+        "limit": group.limit,
+        "evaluationTime": group.evaluation_seconds,
+        "lastEvaluation": time_or_zero(group.last_evaluation),
+    })
+}
+
+fn rule_json(rule: &RuleState, exclude_alerts: bool) -> Value {
+    let mut out = match &rule.kind {
+        RuleKind::Alerting { state, hold_ms, keep_firing_ms, annotations, alerts } => {
+            let shown: Vec<Value> =
+                if exclude_alerts { Vec::new() } else { alerts.iter().map(alert_json).collect() };
+            json!({
+                "state": state.as_str(),
+                "name": rule.name,
+                "query": rule.expr,
+                "duration": *hold_ms as f64 / 1000.0,
+                "keepFiringFor": *keep_firing_ms as f64 / 1000.0,
+                "labels": rule.labels,
+                "annotations": annotations,
+                "alerts": shown,
+            })
+        }
+        RuleKind::Recording => json!({ "name": rule.name, "query": rule.expr, "labels": rule.labels }),
+    };
+    out["health"] = rule.health.as_str().into();
+    if !rule.last_error.is_empty() {
+        out["lastError"] = rule.last_error.clone().into();
+    }
+    out["evaluationTime"] = rule.evaluation_seconds.into();
+    out["lastEvaluation"] = time_or_zero(rule.last_evaluation).into();
+    out["type"] = if matches!(rule.kind, RuleKind::Recording) { "recording" } else { "alerting" }.into();
+    out
+}
+
+fn alert_json(alert: &ActiveAlert) -> Value {
+    let value = match &alert.value {
+        SampleValue::Float(v) => {
+            // Go's 'e' form: 1e+00.
+            let text = format!("{v:e}");
+            match text.split_once('e') {
+                Some((digits, exponent)) if v.is_finite() => {
+                    let n: i32 = exponent.parse().unwrap_or(0);
+                    format!("{digits}e{}{:02}", if n < 0 { '-' } else { '+' }, n.abs())
+                }
+                _ => float::format_g(*v),
+            }
+        }
+        SampleValue::Histogram(h) => float::format_g(h.sum),
+    };
+    let mut out = json!({
+        "labels": label_map(&alert.labels),
+        "annotations": alert.annotations,
+        "state": alert.state.as_str(),
+        "activeAt": format_rfc3339(alert.active_at),
+        "value": value,
+    });
+    if let Some(since) = alert.keep_firing_since {
+        out["keepFiringSince"] = format_rfc3339(since).into();
+    }
+    out
+}
+
+fn time_or_zero(ms: i64) -> String {
+    if ms == 0 { "0001-01-01T00:00:00Z".into() } else { format_rfc3339(ms) }
+}
+
+pub async fn alerts(State(api): State<Api>) -> Result<Reply, ApiError> {
+    let mut shown = Vec::new();
+    for group in api.rules.groups() {
+        for rule in &group.rules {
+            if let RuleKind::Alerting { alerts, .. } = &rule.kind {
+                shown.extend(alerts.iter().map(alert_json));
+            }
+        }
+    }
+    Reply::json(&json!({ "alerts": shown }))
+}

@@ -1,0 +1,196 @@
+//! `/api/v1/series`, `/labels`, `/label/<name>/values`, `/metadata`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axum::extract::{Path, State};
+use front::Params;
+use model::{Matcher, Metadata, labels};
+use storage::StoreError;
+
+use super::{limit, matcher_sets, time_or};
+use crate::reply::{ApiError, Reply, write_labels, write_string, write_strings};
+use crate::state::Api;
+use crate::times::{MAX_TIME, MIN_TIME};
+
+const TRUNCATED: &str = "results truncated due to limit";
+
+pub async fn series(State(api): State<Api>, params: Params) -> Result<Reply, ApiError> {
+    if params.all("match[]").next().is_none() {
+        return Err(ApiError::bad_data("no match[] parameter provided"));
+    }
+    let (limit, sets, range) = (limit(&params)?, matcher_sets(&params)?, range(&params)?);
+    let found = read(&api, move |store| {
+        let querier = store.querier(range.0, range.1)?;
+        let mut found = BTreeSet::new();
+        for set in &sets {
+            found.extend(querier.select(set)?.into_iter().map(|handle| handle.labels));
+        }
+        Ok(found)
+    })
+    .await?;
+    let mut reply = Reply::new(String::from("["));
+    for (i, labels) in found.iter().enumerate() {
+        if limit > 0 && i == limit {
+            reply.warnings.push(TRUNCATED.into());
+            break;
+        }
+        if i > 0 {
+            reply.data.push(',');
+        }
+        write_labels(&mut reply.data, labels);
+    }
+    reply.data.push(']');
+    Ok(reply)
+}
+
+pub async fn label_names(State(api): State<Api>, params: Params) -> Result<Reply, ApiError> {
+    let (limit, sets, range) = (limit(&params)?, matcher_sets(&params)?, range(&params)?);
+    let names = read(&api, move |store| {
+        let querier = store.querier(range.0, range.1)?;
+        union(&sets, |matchers| querier.label_names(matchers))
+    })
+    .await?;
+    Ok(strings(names, limit))
+}
+
+pub async fn label_values(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+    params: Params,
+) -> Result<Reply, ApiError> {
+    let name = unescape(&name);
+    if name.is_empty() {
+        return Err(ApiError::bad_data("invalid label name: \"\""));
+    }
+    let (limit, sets, range) = (limit(&params)?, matcher_sets(&params)?, range(&params)?);
+    let values = read(&api, move |store| {
+        let querier = store.querier(range.0, range.1)?;
+        union(&sets, |matchers| querier.label_values(&name, matchers))
+    })
+    .await?;
+    Ok(strings(values, limit))
+}
+
+pub async fn metadata(State(api): State<Api>, params: Params) -> Result<Reply, ApiError> {
+    let number = |name: &str| match params.get(name) {
+        None => Ok(usize::MAX),
+        Some(text) => match text.parse::<i64>() {
+            Ok(n) if n >= 0 => Ok(n as usize),
+            Ok(_) => Ok(usize::MAX),
+            Err(_) => Err(ApiError::bad_data(format!("{name} must be a number"))),
+        },
+    };
+    let (limit, per_metric) = (number("limit")?, number("limit_per_metric")?);
+    let metric = params.get("metric");
+    let mut all: BTreeMap<String, Vec<Metadata>> = BTreeMap::new();
+    for target in api.scrape.metadata() {
+        for (name, entry) in target.families.iter() {
+            let entries = all.entry(name.clone()).or_default();
+            if !entries.contains(entry) {
+                entries.push(entry.clone());
+            }
+        }
+    }
+    let mut out = String::from("{");
+    let chosen = all.iter().filter(|(name, _)| metric.is_none_or(|m| m == name.as_str()));
+    for (i, (name, entries)) in chosen.take(limit).enumerate() {
+        if i > 0 {
+            out.push(',');
+        }
+        write_string(&mut out, name);
+        out.push_str(":[");
+        for (i, entry) in entries.iter().take(per_metric).enumerate() {
+            out.push_str(if i > 0 { ",{\"type\":\"" } else { "{\"type\":\"" });
+            out.push_str(entry.kind.as_str());
+            out.push_str("\",\"help\":");
+            write_string(&mut out, &entry.help);
+            out.push_str(",\"unit\":");
+            write_string(&mut out, &entry.unit);
+            out.push('}');
+        }
+        out.push(']');
+    }
+    out.push('}');
+    Ok(Reply::new(out))
+}
+
+fn range(params: &Params) -> Result<(i64, i64), ApiError> {
+    let (start, end) = (time_or(params, "start", MIN_TIME)?, time_or(params, "end", MAX_TIME)?);
+    if end < start {
+        return Err(ApiError::bad_data("end timestamp must not be before start time"));
+    }
+    Ok((start, end))
+}
+
+async fn read<T: Send + 'static>(
+    api: &Api,
+    work: impl FnOnce(&dyn storage::MetricsStore) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, ApiError> {
+    let store = api.store.clone();
+    Ok(api.queries.run(move || work(&*store)).await??)
+}
+
+/// The sorted union over matcher sets; all series when there is none.
+fn union(
+    sets: &[Vec<Matcher>],
+    mut read: impl FnMut(&[Matcher]) -> Result<Vec<String>, StoreError>,
+) -> Result<Vec<String>, StoreError> {
+    match sets {
+        [] => read(&[]),
+        [one] => read(one),
+        many => {
+            let mut found = BTreeSet::new();
+            for set in many {
+                found.extend(read(set)?);
+            }
+            Ok(found.into_iter().collect())
+        }
+    }
+}
+
+fn strings(mut items: Vec<String>, limit: usize) -> Reply {
+    let mut reply = Reply::default();
+    if limit > 0 && items.len() > limit {
+        items.truncate(limit);
+        reply.warnings.push(TRUNCATED.into());
+    }
+    write_strings(&mut reply.data, &items);
+    reply
+}
+
+/// Undoes the `U__` escaping of names outside the classic alphabet: `_` doubled, others `_hex_`.
+fn unescape(name: &str) -> String {
+    let Some(escaped) = name.strip_prefix("U__") else { return name.to_owned() };
+    let (mut out, mut rest) = (String::new(), escaped);
+    while let Some(at) = rest.find('_') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        if let Some(after) = rest.strip_prefix('_') {
+            out.push('_');
+            rest = after;
+            continue;
+        }
+        let code = rest.split_once('_').and_then(|(hex, after)| {
+            let c = u32::from_str_radix(hex, 16).ok().and_then(char::from_u32)?;
+            Some((c, after))
+        });
+        // Not an escaped name after all.
+        let Some((c, after)) = code else { return name.to_owned() };
+        out.push(c);
+        rest = after;
+    }
+    out.push_str(rest);
+    if labels::is_classic_label_name(&out) && out == escaped { name.to_owned() } else { out }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn escaped_names() {
+        let check = |name: &str, expected: &str| assert_eq!(super::unescape(name), expected);
+        check("job", "job");
+        check("U__http_2e_status", "http.status");
+        check("U__a__b", "a_b");
+        check("U__broken_zz", "U__broken_zz");
+    }
+}

@@ -1,0 +1,87 @@
+//! `/api/v1/status/*`.
+
+use std::sync::atomic::Ordering;
+
+use axum::extract::State;
+use front::Params;
+use serde_json::json;
+
+use super::{limit, now_ms};
+use crate::reply::{ApiError, Reply};
+use crate::state::Api;
+use crate::times::format_rfc3339;
+
+/// Entries per list of `/status/tsdb` unless `limit` says otherwise, and the most it may say.
+const STATISTICS_DEFAULT: usize = 10;
+const STATISTICS_MAX: usize = 10_000;
+
+pub async fn config(State(api): State<Api>) -> Result<Reply, ApiError> {
+    Reply::json(&json!({ "yaml": api.config.load().as_yaml() }))
+}
+
+pub async fn flags(State(api): State<Api>) -> Result<Reply, ApiError> {
+    Reply::json(&*api.host.flags)
+}
+
+pub async fn build_info(State(api): State<Api>) -> Result<Reply, ApiError> {
+    Reply::json(&json!({
+        "version": api.host.version,
+        "revision": "",
+        "branch": "main",
+        "buildUser": "",
+        "buildDate": "",
+        "goVersion": "",
+    }))
+}
+
+pub async fn runtime_info(State(api): State<Api>) -> Result<Reply, ApiError> {
+    let started = api.host.started.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let directory = std::env::current_dir().map(|d| d.display().to_string()).unwrap_or_default();
+    let hostname = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let store = api.store.clone();
+    let series = api.queries.run(move || store.statistics(0).series).await?;
+    Reply::json(&json!({
+        "startTime": format_rfc3339(started.as_millis() as i64),
+        "CWD": directory,
+        "hostname": hostname.trim(),
+        "serverTime": format_rfc3339(now_ms()),
+        "reloadConfigSuccess": api.reload_ok.load(Ordering::Relaxed),
+        "lastConfigTime": format_rfc3339(api.reloaded_ms.load(Ordering::Relaxed)),
+        "timeSeriesCount": series,
+        "goroutineCount": tokio::runtime::Handle::current().metrics().num_alive_tasks(),
+        "GOMAXPROCS": threads,
+        "GOMEMLIMIT": 0,
+        "GOGC": "",
+        "GODEBUG": "",
+        "storageRetention": api.options.retention,
+    }))
+}
+
+pub async fn tsdb(State(api): State<Api>, params: Params) -> Result<Reply, ApiError> {
+    let limit = match limit(&params)? {
+        0 => STATISTICS_DEFAULT,
+        n if n > STATISTICS_MAX => {
+            return Err(ApiError::bad_data(format!("limit must not exceed {STATISTICS_MAX}")));
+        }
+        n => n,
+    };
+    let store = api.store.clone();
+    let s = api.queries.run(move || store.statistics(limit)).await?;
+    let list = |items: &[(String, u64)]| -> Vec<serde_json::Value> {
+        items.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect()
+    };
+    Reply::json(&json!({
+        "headStats": {
+            "numSeries": s.series,
+            "numLabelPairs": s.label_pairs,
+            "chunkCount": s.chunks,
+            "minTime": s.min_time,
+            "maxTime": s.max_time,
+        },
+        "seriesCountByMetricName": list(&s.series_by_metric_name),
+        "labelValueCountByLabelName": list(&s.values_by_label_name),
+        "memoryInBytesByLabelName": list(&s.bytes_by_label_name),
+        "seriesCountByLabelValuePair": list(&s.series_by_label_pair),
+    }))
+}

@@ -1,0 +1,104 @@
+//! `/api/v1/targets`, `/targets/metadata`, `/scrape_pools`, `/alertmanagers`.
+
+use axum::extract::State;
+use front::Params;
+use model::{Labels, Matcher};
+use serde_json::{Map, Value, json};
+
+use crate::reply::{ApiError, ErrorType, Reply};
+use crate::state::Api;
+use crate::times::format_rfc3339;
+
+pub async fn targets(State(api): State<Api>, params: Params) -> Result<Reply, ApiError> {
+    let state = params.get("state").unwrap_or("any").to_ascii_lowercase();
+    let (show_active, show_dropped) = match state.as_str() {
+        "active" => (true, false),
+        "dropped" => (false, true),
+        _ => (true, true),
+    };
+    let pool = params.get("scrapePool").unwrap_or("");
+    let wanted = |name: &str| pool.is_empty() || pool == name;
+    let snapshot = api.scrape.targets();
+    let active = snapshot.active.iter().filter(|t| show_active && wanted(&t.scrape_pool));
+    let active: Vec<Value> = active
+        .map(|t| {
+            json!({
+                "discoveredLabels": label_map(&t.discovered_labels),
+                "labels": label_map(&t.labels),
+                "scrapePool": t.scrape_pool,
+                "scrapeUrl": t.scrape_url,
+                "globalUrl": t.global_url,
+                "lastError": t.last_error,
+                "lastScrape": t.last_scrape_ms.map_or("0001-01-01T00:00:00Z".into(), format_rfc3339),
+                "lastScrapeDuration": t.last_scrape_duration,
+                "health": t.health.as_str(),
+                "scrapeInterval": t.scrape_interval.to_string(),
+                "scrapeTimeout": t.scrape_timeout.to_string(),
+            })
+        })
+        .collect();
+    let dropped = snapshot.dropped.iter().filter(|t| show_dropped && wanted(&t.scrape_pool));
+    let dropped: Vec<Value> = dropped
+        .map(|t| json!({ "discoveredLabels": label_map(&t.discovered_labels), "scrapePool": t.scrape_pool }))
+        .collect();
+    let counts: Map<String, Value> = snapshot
+        .dropped_counts
+        .iter()
+        .filter(|(name, _)| show_dropped && wanted(name))
+        .map(|(name, count)| (name.clone(), json!(count)))
+        .collect();
+    Reply::json(&json!({ "activeTargets": active, "droppedTargets": dropped, "droppedTargetCounts": counts }))
+}
+
+pub async fn metadata(State(api): State<Api>, params: Params) -> Result<Reply, ApiError> {
+    let limit = match params.get("limit") {
+        None => usize::MAX,
+        Some(text) => match text.parse::<i64>() {
+            Ok(n) => usize::try_from(n).unwrap_or(usize::MAX),
+            Err(_) => return Err(ApiError::bad_data("limit must be a number")),
+        },
+    };
+    let matchers = match params.get("match_target") {
+        None => Vec::new(),
+        Some(text) => {
+            promql_syntax::parse_selector(text).map_err(|e| ApiError::parameter("match_target", e))?
+        }
+    };
+    let metric = params.get("metric");
+    let mut rows = Vec::new();
+    let all = api.scrape.metadata();
+    for target in all.iter().filter(|t| Matcher::all_match(&matchers, &t.labels)) {
+        for (name, meta) in target.families.iter().filter(|(name, _)| metric.is_none_or(|m| m == name)) {
+            let mut row = json!({
+                "target": label_map(&target.labels), "type": meta.kind.as_str(), "help": meta.help, "unit": meta.unit,
+            });
+            if metric.is_none() {
+                row["metric"] = name.clone().into();
+            }
+            rows.push(row);
+        }
+    }
+    if rows.is_empty() && metric.is_some() {
+        return Err(ApiError::new(ErrorType::NotFound, "specified metadata not found"));
+    }
+    rows.truncate(limit);
+    Reply::json(&rows)
+}
+
+pub async fn scrape_pools(State(api): State<Api>) -> Result<Reply, ApiError> {
+    Reply::json(&json!({ "scrapePools": api.scrape.scrape_pools() }))
+}
+
+pub async fn alertmanagers(State(api): State<Api>) -> Result<Reply, ApiError> {
+    let urls =
+        |list: Vec<String>| -> Vec<Value> { list.into_iter().map(|url| json!({ "url": url })).collect() };
+    let notifier = api.rules.notifier();
+    Reply::json(&json!({
+        "activeAlertmanagers": urls(notifier.active_alertmanagers()),
+        "droppedAlertmanagers": urls(notifier.dropped_alertmanagers()),
+    }))
+}
+
+pub(super) fn label_map(labels: &Labels) -> Map<String, Value> {
+    labels.iter().map(|(name, value)| (name.to_owned(), Value::from(value))).collect()
+}

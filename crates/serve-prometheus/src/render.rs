@@ -1,0 +1,145 @@
+//! Query results as the API's JSON.
+
+use std::fmt::Write;
+
+use model::{FloatHistogram, TimestampMs, Value, float};
+use promql::{QueryResult, QueryValue};
+
+use crate::reply::{Reply, write_labels, write_string};
+use crate::times::write_seconds;
+
+/// Renders a result; at most `limit` series when it is not zero. Statistics are shown when the evaluation's
+/// seconds are given.
+pub fn result(result: QueryResult, limit: usize, stats_seconds: Option<f64>) -> Reply {
+    let mut out = String::with_capacity(1024);
+    let mut warnings = result.warnings;
+    out.push_str("{\"resultType\":\"");
+    match &result.value {
+        QueryValue::Scalar { t, v } => {
+            out.push_str("scalar\",\"result\":");
+            write_sample(&mut out, *t, *v);
+        }
+        QueryValue::String { t, s } => {
+            out.push_str("string\",\"result\":[");
+            write_seconds(&mut out, *t);
+            out.push(',');
+            write_string(&mut out, s);
+            out.push(']');
+        }
+        QueryValue::Vector(samples) => {
+            out.push_str("vector\",\"result\":[");
+            let kept = truncate(samples, limit, &mut warnings);
+            for (i, sample) in kept.iter().enumerate() {
+                out.push_str(if i > 0 { ",{\"metric\":" } else { "{\"metric\":" });
+                write_labels(&mut out, &sample.labels);
+                match &sample.value {
+                    Value::Float(v) => {
+                        out.push_str(",\"value\":");
+                        write_sample(&mut out, sample.t, *v);
+                    }
+                    Value::Histogram(h) => {
+                        out.push_str(",\"histogram\":");
+                        write_histogram_sample(&mut out, sample.t, h);
+                    }
+                }
+                out.push('}');
+            }
+            out.push(']');
+        }
+        QueryValue::Matrix(series) => {
+            out.push_str("matrix\",\"result\":[");
+            let kept = truncate(series, limit, &mut warnings);
+            for (i, series) in kept.iter().enumerate() {
+                out.push_str(if i > 0 { ",{\"metric\":" } else { "{\"metric\":" });
+                write_labels(&mut out, &series.labels);
+                let (times, values) = &series.floats;
+                if !values.is_empty() {
+                    out.push_str(",\"values\":[");
+                    for (i, (t, v)) in times.iter().zip(values).enumerate() {
+                        if i > 0 {
+                            out.push(',');
+                        }
+                        write_sample(&mut out, *t, *v);
+                    }
+                    out.push(']');
+                }
+                if !series.histograms.is_empty() {
+                    out.push_str(",\"histograms\":[");
+                    for (i, (t, h)) in series.histograms.iter().enumerate() {
+                        if i > 0 {
+                            out.push(',');
+                        }
+                        write_histogram_sample(&mut out, *t, h);
+                    }
+                    out.push(']');
+                }
+                out.push('}');
+            }
+            out.push(']');
+        }
+    }
+    if let Some(seconds) = stats_seconds {
+        let s = &result.stats;
+        let _ = write!(
+            out,
+            ",\"stats\":{{\"timings\":{{\"evalTotalTime\":{0},\"resultSortTime\":0,\"queryPreparationTime\":0,\
+             \"innerEvalTime\":{0},\"execQueueTime\":0,\"execTotalTime\":{0}}},\
+             \"samples\":{{\"totalQueryableSamples\":{1},\"samplesRead\":{2},\"peakSamples\":{3}}}}}",
+            seconds, s.total_queryable_samples, s.samples_read, s.peak_samples
+        );
+    }
+    out.push('}');
+    Reply { data: out, warnings, infos: result.infos }
+}
+
+fn truncate<'a, T>(items: &'a [T], limit: usize, warnings: &mut Vec<String>) -> &'a [T] {
+    if limit == 0 || items.len() <= limit {
+        return items;
+    }
+    warnings.push("results truncated due to limit".into());
+    &items[..limit]
+}
+
+fn write_sample(out: &mut String, t: TimestampMs, v: f64) {
+    out.push('[');
+    write_seconds(out, t);
+    out.push_str(",\"");
+    float::write_json(out, v);
+    out.push_str("\"]");
+}
+
+/// `[t, {"count":"…","sum":"…","buckets":[[rule,"lower","upper","count"],…]}]`
+fn write_histogram_sample(out: &mut String, t: TimestampMs, h: &FloatHistogram) {
+    out.push('[');
+    write_seconds(out, t);
+    out.push_str(",{\"count\":\"");
+    float::write_json(out, h.count);
+    out.push_str("\",\"sum\":\"");
+    float::write_json(out, h.sum);
+    out.push('"');
+    let mut first = true;
+    for bucket in eval::histogram::buckets(h) {
+        if bucket.count == 0.0 {
+            continue;
+        }
+        out.push_str(if first { ",\"buckets\":[[" } else { ",[" });
+        first = false;
+        // 0: (lower, upper]; 1: [lower, upper); 3: [lower, upper].
+        let rule = match (bucket.lower < 0.0, bucket.upper > 0.0) {
+            (true, true) if !h.uses_custom_buckets() => 3,
+            (true, false) => 1,
+            _ => 0,
+        };
+        let _ = write!(out, "{rule},\"");
+        float::write_json(out, bucket.lower);
+        out.push_str("\",\"");
+        float::write_json(out, bucket.upper);
+        out.push_str("\",\"");
+        float::write_json(out, bucket.count);
+        out.push_str("\"]");
+    }
+    if !first {
+        out.push(']');
+    }
+    out.push_str("}]");
+}

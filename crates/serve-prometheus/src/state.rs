@@ -1,0 +1,55 @@
+//! What the handlers share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64};
+
+use arc_swap::ArcSwap;
+use front::{Host, Pool, Reload};
+use promql::Engine;
+use rules::RuleManager;
+use scrape::ScrapeManager;
+use storage::MetricsStore;
+
+use crate::config::Config;
+
+/// Shared by all handlers; cheap to clone.
+#[derive(Clone)]
+pub struct Api {
+    pub inner: Arc<Shared>,
+}
+
+pub struct Shared {
+    pub store: Arc<dyn MetricsStore>,
+    pub engine: Arc<Engine>,
+    pub queries: Pool,
+    pub scrape: Arc<ScrapeManager>,
+    pub rules: Arc<RuleManager>,
+    pub config: ArcSwap<Config>,
+    pub host: Host,
+    pub reload: Reload,
+    /// Held while a reload runs.
+    pub reloading: tokio::sync::Mutex<()>,
+    pub reload_ok: AtomicBool,
+    /// Unix milliseconds of the last successful load.
+    pub reloaded_ms: AtomicI64,
+    pub ready: AtomicBool,
+    pub options: Options,
+}
+
+/// What the flags say about the HTTP side.
+#[derive(Debug, Clone)]
+pub struct Options {
+    pub lifecycle: bool,
+    pub admin: bool,
+    pub query_timeout: std::time::Duration,
+    /// As shown by `/status/runtimeinfo`.
+    pub retention: String,
+}
+
+impl std::ops::Deref for Api {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.inner
+    }
+}

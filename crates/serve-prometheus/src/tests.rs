@@ -1,0 +1,240 @@
+//! The API from outside, over a real store in a temporary directory.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, StatusCode, header};
+use model::{Labels, Value as Sample};
+use serde_json::{Value, json};
+use storage::MetricsStore;
+use tower::ServiceExt;
+
+use crate::{Config, Engine, EngineSettings, Engines, Settings, build_api, flags, routes};
+
+const T: i64 = 1_700_000_000_000;
+
+struct Fixture {
+    router: Router,
+    dir: tempfile::TempDir,
+}
+
+async fn fixture(arguments: &[&str]) -> Fixture {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("prometheus.yml");
+    std::fs::write(&file, "global: {external_labels: {region: eu}}\nrule_files: ['*.rules']\n").unwrap();
+    let rules = "groups:\n- name: g\n  rules:\n  - {record: 'a:b', expr: up}\n  - {alert: A, expr: up, labels: {sev: low}}\n";
+    std::fs::write(dir.path().join("x.rules"), rules).unwrap();
+    let mut args = vec![format!("--config.file={}", file.display())];
+    args.extend(arguments.iter().map(|a| (*a).to_owned()));
+    let settings = Settings::from_flags(&::flags::Flags::parse("p", flags::FLAGS, &args).unwrap()).unwrap();
+    let clock = Arc::new(platform::ManualClock::at_ms(T));
+    let store =
+        store_metrics::Store::open(&dir.path().join("data"), Default::default(), clock.clone()).unwrap();
+    let store: Arc<dyn MetricsStore> = Arc::new(store);
+    let mut appender = store.appender();
+    for (labels, v) in [
+        (&[("__name__", "up"), ("job", "a")][..], 1.0),
+        (&[("__name__", "up"), ("job", "b")], 0.0),
+        (&[("__name__", "odd"), ("http.path", "x\"y")], f64::NAN),
+    ] {
+        for step in 0..5 {
+            appender
+                .append(
+                    None,
+                    &Labels::from_pairs(labels.iter().copied()),
+                    T + step * 15_000,
+                    Sample::Float(v),
+                )
+                .unwrap();
+        }
+    }
+    appender.commit().unwrap();
+    let host = front::Host::detached();
+    let engine = Arc::new(Engine::new(EngineSettings::default()));
+    let metrics = rules::RuleMetrics::new(&host.registry);
+    let rules = rules::RuleManager::new(rules::Parts {
+        engine: Arc::new(crate::engine::RuleQueries { engine: engine.clone(), store: store.clone() }),
+        store: store.clone(),
+        clock: clock.clone(),
+        notifier: rules::Notifier::new(10, metrics.clone()),
+        metrics,
+    });
+    let engines = Engines {
+        scrape: scrape::ScrapeManager::start(store.clone(), clock, &host.registry, "test"),
+        notifier: rules.notifier().clone(),
+        rules,
+        settings: settings.clone(),
+        reconfigure_store: Arc::new(|_| {}),
+    };
+    let config = Config::load(&file).unwrap();
+    engines.apply(&config).unwrap();
+    let pool = front::Pool::new("query", 2, 16);
+    let api = build_api(&settings, engines, config, store, engine, pool, &host);
+    crate::register_reload_metrics(&api);
+    Fixture { router: routes::router(api), dir }
+}
+
+impl Fixture {
+    async fn call(&self, request: Request<Body>) -> (StatusCode, String) {
+        let reply = self.router.clone().oneshot(request).await.unwrap();
+        let status = reply.status();
+        let body = axum::body::to_bytes(reply.into_body(), 1 << 24).await.unwrap();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    async fn get(&self, path: &str) -> (u16, Value) {
+        let (status, body) = self.call(Request::get(path).body(Body::empty()).unwrap()).await;
+        (status.as_u16(), serde_json::from_str(&body).unwrap_or(Value::String(body)))
+    }
+
+    async fn post(&self, path: &str, form: &str) -> (u16, Value) {
+        let request = Request::post(path)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Body::from(form.to_owned()))
+            .unwrap();
+        let (status, body) = self.call(request).await;
+        (status.as_u16(), serde_json::from_str(&body).unwrap_or(Value::String(body)))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn queries_answer_in_the_originals_bytes() {
+    let f = fixture(&[]).await;
+    let (status, body) =
+        f.call(Request::get("/api/v1/query?query=up&time=1700000001.5").body(Body::empty()).unwrap()).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(
+        body,
+        "{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[\
+         {\"metric\":{\"__name__\":\"up\",\"job\":\"a\"},\"value\":[1700000001.5,\"1\"]},\
+         {\"metric\":{\"__name__\":\"up\",\"job\":\"b\"},\"value\":[1700000001.5,\"0\"]}]}}"
+    );
+    let (_, body) = f.post("/api/v1/query", "query=1%2B1&time=0").await;
+    assert_eq!(body["data"], json!({"resultType": "scalar", "result": [0, "2"]}));
+    let (_, body) = f.get("/api/v1/query?query=%22x%22&time=1").await;
+    assert_eq!(body["data"], json!({"resultType": "string", "result": [1, "x"]}));
+    let (_, body) = f.get("/api/v1/query?query=odd&time=1700000000").await;
+    assert_eq!(body["data"]["result"][0]["value"][1], "NaN");
+    let (_, body) = f.get("/api/v1/query?query=up&time=1700000000&limit=1&stats=true").await;
+    assert_eq!(body["data"]["result"].as_array().unwrap().len(), 1);
+    assert_eq!(body["warnings"], json!(["results truncated due to limit"]));
+    assert!(body["data"]["stats"]["samples"]["totalQueryableSamples"].as_u64().unwrap() > 0);
+    let (_, body) = f.get("/api/v1/query_range?query=sum(up)&start=1700000000&end=1700000030&step=15").await;
+    let values = json!([[1_700_000_000, "1"], [1_700_000_015, "1"], [1_700_000_030, "1"]]);
+    assert_eq!(body["data"]["result"], json!([{"metric": {}, "values": values}]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn refusals_have_the_originals_status_and_text() {
+    let f = fixture(&[]).await;
+    let check = async |path: &str, status: u16, kind: &str, text: &str| {
+        let (got, body) = f.get(path).await;
+        assert_eq!((got, body["errorType"].as_str()), (status, Some(kind)), "{path}: {body}");
+        assert!(body["error"].as_str().unwrap().contains(text), "{path}: {body}");
+    };
+    check("/api/v1/query?query=up(", 400, "bad_data", "invalid parameter \"query\": 1:").await;
+    check(
+        "/api/v1/query?query=up&time=soon",
+        400,
+        "bad_data",
+        "invalid parameter \"time\": cannot parse \"soon\" to a valid timestamp",
+    )
+    .await;
+    check("/api/v1/query?query=up&limit=-1", 400, "bad_data", "invalid parameter \"limit\"").await;
+    check("/api/v1/query?query=up&timeout=x", 400, "bad_data", "invalid parameter \"timeout\"").await;
+    check(
+        "/api/v1/query_range?query=up&start=2&end=1&step=1",
+        400,
+        "bad_data",
+        "end timestamp must not be before start time",
+    )
+    .await;
+    check(
+        "/api/v1/query_range?query=up&start=1&end=2&step=0",
+        400,
+        "bad_data",
+        "zero or negative query resolution step widths are not accepted",
+    )
+    .await;
+    check(
+        "/api/v1/query_range?query=up&start=0&end=11001&step=1",
+        400,
+        "bad_data",
+        "exceeded maximum resolution of 11,000 points per timeseries",
+    )
+    .await;
+    check("/api/v1/series", 400, "bad_data", "no match[] parameter provided").await;
+    check("/api/v1/series?match[]=%7B%7D", 400, "bad_data", "must contain at least one non-empty matcher")
+        .await;
+    check("/api/v1/rules?type=x", 400, "bad_data", "invalid parameter \"type\": not supported value \"x\"")
+        .await;
+    check("/api/v1/status/tsdb?limit=100000", 400, "bad_data", "limit").await;
+    check("/api/v1/nothing", 404, "not_found", "").await;
+    assert_eq!(f.post("/api/v1/admin/tsdb/delete_series", "match[]=up").await.0, 500);
+    assert_eq!(f.post("/-/reload", "").await.0, 403);
+    assert_eq!(f.get("/-/reload").await.0, 405);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn labels_series_and_status() {
+    let f = fixture(&[]).await;
+    assert_eq!(f.get("/api/v1/labels").await.1["data"], json!(["__name__", "http.path", "job"]));
+    assert_eq!(f.get("/api/v1/labels?match[]=up").await.1["data"], json!(["__name__", "job"]));
+    assert_eq!(f.get("/api/v1/label/job/values").await.1["data"], json!(["a", "b"]));
+    assert_eq!(f.get("/api/v1/label/U__http_2e_path/values").await.1["data"], json!(["x\"y"]));
+    let (_, body) = f.get("/api/v1/label/job/values?limit=1").await;
+    assert_eq!(
+        (body["data"].clone(), body["warnings"].clone()),
+        (json!(["a"]), json!(["results truncated due to limit"]))
+    );
+    let series = json!([{"__name__": "up", "job": "a"}, {"__name__": "up", "job": "b"}]);
+    assert_eq!(f.get("/api/v1/series?match[]=up").await.1["data"], series);
+    assert_eq!(f.get("/api/v1/series?match[]=up&end=1000").await.1["data"], json!([]));
+    assert_eq!(f.get("/api/v1/status/tsdb").await.1["data"]["headStats"]["numSeries"], 3);
+    assert!(f.get("/api/v1/status/config").await.1["data"]["yaml"].as_str().unwrap().contains("region: eu"));
+    assert_eq!(f.get("/api/v1/targets").await.1["data"]["activeTargets"], json!([]));
+    assert_eq!(f.get("/api/v1/format_query?query=sum+by(a)(x)").await.1["data"], "sum by (a) (x)");
+    assert_eq!(f.get("/-/healthy").await, (200, json!("Prometheus Server is Healthy.\n")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rules_are_listed_and_filtered() {
+    let f = fixture(&[]).await;
+    let (_, body) = f.get("/api/v1/rules").await;
+    let group = &body["data"]["groups"][0];
+    assert_eq!((group["name"].as_str(), group["interval"].as_f64()), (Some("g"), Some(60.0)));
+    assert_eq!(
+        (&group["rules"][0]["type"], &group["rules"][0]["health"]),
+        (&json!("recording"), &json!("unknown"))
+    );
+    assert_eq!(
+        (&group["rules"][1]["state"], &group["rules"][1]["duration"]),
+        (&json!("inactive"), &json!(0.0))
+    );
+    let (_, body) = f.get("/api/v1/rules?type=alert&match[]=%7Bsev=%22low%22%7D").await;
+    assert_eq!(body["data"]["groups"][0]["rules"].as_array().unwrap().len(), 1);
+    assert_eq!(f.get("/api/v1/rules?rule_name[]=none").await.1["data"]["groups"], json!([]));
+    assert_eq!(f.get("/api/v1/alerts").await.1["data"]["alerts"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reload_takes_all_or_nothing() {
+    let f = fixture(&["--web.enable-lifecycle", "--web.enable-admin-api"]).await;
+    let file = f.dir.path().join("prometheus.yml");
+    std::fs::write(&file, "globl: {}\n").unwrap();
+    let (status, body) = f.post("/-/reload", "").await;
+    let text = body.as_str().unwrap();
+    assert_eq!(status, 500);
+    assert!(text.starts_with("failed to reload config: ") && text.contains("prometheus.yml:1:"), "{text}");
+    assert_eq!(f.get("/api/v1/rules").await.1["data"]["groups"].as_array().unwrap().len(), 1);
+    let (_, metrics) = f.get("/metrics").await;
+    assert!(metrics.as_str().unwrap().contains("prometheus_config_last_reload_successful 0\n"));
+    std::fs::write(&file, "rule_files: []\n").unwrap();
+    assert_eq!(f.post("/-/reload", "").await.0, 200);
+    assert_eq!(f.get("/api/v1/rules").await.1["data"]["groups"], json!([]));
+    assert_eq!(f.post("/api/v1/admin/tsdb/delete_series", "match[]=up%7Bjob=%22a%22%7D").await.0, 204);
+    let (_, body) = f.get("/api/v1/query?query=count(up)&time=1700000001").await;
+    assert_eq!(body["data"]["result"][0]["value"][1], "1");
+}
