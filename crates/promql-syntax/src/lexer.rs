@@ -116,7 +116,8 @@ impl Lexer<'_> {
             ')' => {
                 self.parens -= 1;
                 if self.parens < 0 {
-                    return self.fail(start, "unexpected right parenthesis ')'".into());
+                    // Reported just behind it, as the original does.
+                    return self.fail(start + 1, "unexpected right parenthesis ')'".into());
                 }
                 self.emit(Kind::RightParen, start)
             }
@@ -152,10 +153,22 @@ impl Lexer<'_> {
             return self.fail(start, "unclosed left parenthesis".into());
         }
         if self.in_brackets {
-            return self.fail(start, "unclosed left bracket".into());
+            let text = match self.expects_duration() {
+                true => "unexpected end of input in duration expression",
+                false => "unclosed left bracket",
+            };
+            return self.fail(start, text.into());
         }
         self.emit(Kind::Eof, start);
         false
+    }
+
+    /// Whether a duration has to begin here: after the bracket or an operator.
+    fn expects_duration(&self) -> bool {
+        let kind = self.tokens.last().map(|t| t.kind);
+        kind.is_some_and(|k| {
+            matches!(k, Kind::LeftBracket | Kind::LeftParen | Kind::Comma) || k.is_operator()
+        })
     }
 
     /// A word with a colon is a metric name; of the others some are keywords.
@@ -184,6 +197,9 @@ impl Lexer<'_> {
             "step" => self.emit(Kind::Step, start),
             "range" => self.emit(Kind::Range, start),
             "min_of" | "max_of" => self.emit(Kind::Identifier, start),
+            _ if self.expects_duration() => {
+                self.fail(start, format!("unexpected character in duration expression: {}", quote_char(c)))
+            }
             _ => self.fail(start, format!("unexpected character: {}, expected ':'", quote_char(c))),
         }
     }
@@ -328,25 +344,25 @@ impl Lexer<'_> {
         accepted.is_some()
     }
 
-    /// `5m`, `1h30m`: at least one number with a unit, nothing alphanumeric after the last.
+    /// `5m`, `1h30m`: at least one number with a unit, nothing alphanumeric after the last. Units that
+    /// do not exist (`5hs`) are left to the parser, which has the better message.
     fn duration(&mut self, start: usize) -> bool {
         if !self.input[start..self.pos].bytes().all(|b| b.is_ascii_digit()) {
             return false;
         }
+        let mut units = "smhdwy";
         loop {
-            let two = self.input.as_bytes().get(self.pos..self.pos + 2);
-            if two == Some(b"ms") {
-                self.pos += 2;
-            } else if !self.take_one(|c| matches!(c, 's' | 'm' | 'h' | 'd' | 'w' | 'y')) {
-                // Shown in the message, as the original does.
-                self.take_one(is_alphanumeric);
+            if !self.take_one(|c| units.contains(c)) {
                 return false;
             }
+            self.take_one(|c| c == 's');
             let digits = self.pos;
             self.take_while(|c| c.is_ascii_digit());
             if digits == self.pos {
                 return !self.take_one(is_alphanumeric);
             }
+            // Years only come first.
+            units = "smhdw";
         }
     }
 }

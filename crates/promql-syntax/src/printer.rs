@@ -71,11 +71,9 @@ impl VectorSelector {
         if shown.peek().is_none() {
             return if self.name.is_empty() { f.write_str("{}") } else { Ok(()) };
         }
-        f.write_str("{")?;
-        for (i, matcher) in shown.enumerate() {
-            write!(f, "{}{matcher}", if i > 0 { "," } else { "" })?;
-        }
-        f.write_str("}")
+        let mut shown: Vec<String> = shown.map(|m| m.to_string()).collect();
+        shown.sort();
+        write!(f, "{{{}}}", shown.join(","))
     }
 
     fn write_extension(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

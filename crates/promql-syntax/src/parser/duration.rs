@@ -21,12 +21,10 @@ impl Parser<'_> {
     /// A range or step: positive when it is known already.
     pub(super) fn bracket_duration(&mut self, context: &str, expected: &str) -> Result<DurationValue> {
         let expr = self.duration_expr(0, context, expected)?;
+        let pos = expr.pos();
         let value = self.duration_value(expr)?;
-        let pos = value.expr.as_ref().map(|e| e.pos());
-        let known = value.expr.is_none();
-        if known && value.ms <= 0 {
-            let last = self.tokens.get(self.at.saturating_sub(1)).map(|t| t.pos);
-            return Err(self.error(pos.or(last).unwrap_or_default(), "duration must be greater than 0"));
+        if value.expr.is_none() && value.ms <= 0 {
+            return Err(self.error(pos, "duration must be greater than 0"));
         }
         Ok(value)
     }
@@ -81,12 +79,11 @@ impl Parser<'_> {
             self.duration_primary(context, expected)?
         };
         let mut links = self.nesting;
-        while let Some((left, right, op)) = operator(self.peek().kind).filter(|(l, ..)| *l >= min_power) {
+        while let Some((_, right, op)) = operator(self.peek().kind).filter(|(left, ..)| *left >= min_power) {
             let token = self.next();
             links = self.deeper(links, token.pos)?;
             let rhs = self.duration_expr(right, context, expected)?;
             lhs = DurationExpr::Binary { op, lhs: Box::new(lhs), rhs: Box::new(rhs) };
-            debug_assert!(left > 0);
         }
         self.nesting -= 1;
         Ok(lhs)

@@ -50,8 +50,7 @@ pub fn parse(input: &str) -> Result<Expr, ParseError> {
 pub fn parse_with(input: &str, options: ParseOptions) -> Result<Expr, ParseError> {
     let mut parser = Parser::new(input, options);
     if parser.peek().kind == Kind::Eof {
-        // The original gives this error no position.
-        return Err(ParseError::new("", PosRange::default(), "no expression found in input"));
+        return Err(ParseError::new(input, PosRange::default(), "no expression found in input"));
     }
     let (mut expr, _depth) = parser.expr(0)?;
     if parser.peek().kind != Kind::Eof {
@@ -263,7 +262,10 @@ impl<'a> Parser<'a> {
             Kind::String => self.string_literal(),
             Kind::LeftParen => self.parenthesised(),
             Kind::LeftBrace => self.selector(),
-            kind if kind.is_aggregator() && self.starts_aggregation(next) => self.aggregation(),
+            // Otherwise the word names a metric.
+            kind if kind.is_aggregator() && matches!(next, Kind::LeftParen | Kind::By | Kind::Without) => {
+                self.aggregation()
+            }
             Kind::Identifier | Kind::Start | Kind::End | Kind::Step | Kind::Range
                 if next == Kind::LeftParen =>
             {
@@ -298,21 +300,6 @@ impl<'a> Parser<'a> {
         let pos = open.to(close.pos);
         let depth = self.deeper(depth, open)?;
         Ok((Expr::Paren(ParenExpr { expr: Box::new(inner), pos }), depth))
-    }
-
-    /// Whether an aggregator's name starts an aggregation rather than naming a metric.
-    fn starts_aggregation(&self, next: Kind) -> bool {
-        let metric_goes_on = matches!(
-            next,
-            Kind::Eof
-                | Kind::LeftBrace
-                | Kind::LeftBracket
-                | Kind::RightParen
-                | Kind::Comma
-                | Kind::Offset
-                | Kind::At
-        );
-        !(metric_goes_on || next.is_operator())
     }
 
     fn aggregation(&mut self) -> Result<Deep> {
@@ -395,11 +382,8 @@ impl<'a> Parser<'a> {
             return Ok(ms as f64 / 1000.0);
         }
         crate::parse_number(&token.text).ok_or_else(|| {
-            let reason = if token.text.bytes().any(|b| b.is_ascii_digit()) {
-                "value out of range"
-            } else {
-                "invalid syntax"
-            };
+            let overflows = token.text.parse::<f64>().is_ok_and(f64::is_infinite);
+            let reason = if overflows { "value out of range" } else { "invalid syntax" };
             let text = quote(&token.text);
             self.error(
                 token.pos,

@@ -102,9 +102,9 @@ impl Parser<'_> {
 
     fn at_modifier(&mut self, expr: &mut Expr) -> Result<()> {
         let at = match self.peek().kind {
-            Kind::Start | Kind::End if self.peek_kind(1) == Kind::LeftParen => {
+            Kind::Start | Kind::End => {
                 let at = if self.next().kind == Kind::Start { At::Start } else { At::End };
-                self.next();
+                self.take(Kind::LeftParen).ok_or_else(|| self.unexpected("@", "timestamp"))?;
                 self.take(Kind::RightParen).ok_or_else(|| self.unexpected("@", "timestamp"))?;
                 at
             }
