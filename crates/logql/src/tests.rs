@@ -323,6 +323,49 @@ fn templates_that_cannot_be_read_are_refused() {
 }
 
 #[test]
+fn groupings_decide_what_is_parsed_and_nothing_else_changes() {
+    check(
+        r#"sum by (level_extracted) (count_over_time({app="raw"} | label_format level="x" | json | __error__="" [1m]))"#,
+        "{} 1",
+    );
+    check(
+        r#"sum by (app_extracted) (count_over_time({app="db"} | logfmt app="level" [1m]))"#,
+        "{app_extracted=\"warn\"} 6",
+    );
+    check(
+        r#"sum by (pod) (sum_over_time({app="api"} | json | req_path="/p1" | unwrap n [1m]))"#,
+        "{pod=\"api-0\"} 145\n{pod=\"api-1\"} 445",
+    );
+    check(r#"count(avg_over_time({app="api"} | json | unwrap n [1m]) by (n))"#, "{} 60");
+    check(r#"sum by (n) (sum_over_time({app="db"} | logfmt | unwrap n [1m]))"#, "{} 21");
+}
+
+#[test]
+fn no_line_panics() {
+    let seeds = [
+        r#"{"a":"b\u00e9\ud83d","n":-1.5e3,"l":[1,{"x":null}],"o":{"p":true}}"#,
+        "level=info msg=\"a \\\"b\\\" µ\" x= =y z\"q",
+        "1.2.3.4 - µser [x] \u{1b}[31mred\u{1b}[0m",
+    ];
+    let query = r#"{a="b"} |~ "." | json | logfmt | regexp "(?P<r>\\w+)" | pattern "<p> <_>" | unpack
+        | decolorize | line_format "{{.a}}{{ __line__ | upper | trunc 3 }}" | label_format z="{{.r}}" | keep a, z"#;
+    let stages = logql_syntax::parse_log(query).unwrap().stages;
+    let pipeline = crate::pipeline::Pipeline::compile(&stages).unwrap();
+    let mut state = pipeline.state(&Labels::from_pairs([("a", "b")]));
+    let metadata = Labels::empty();
+    for seed in seeds {
+        for cut in 0..seed.len() {
+            let (Some(head), Some(tail)) = (seed.get(..cut), seed.get(cut..)) else { continue };
+            for line in [head, tail, &format!("{tail}{head}"), &format!("{head}µ\u{0}\\{tail}")] {
+                let entry = storage::logs::EntryRef { ts: 0, line, structured_metadata: &metadata };
+                let _ = pipeline.process(entry, &mut state);
+                let _ = state.all();
+            }
+        }
+    }
+}
+
+#[test]
 fn limits_and_cancellation() {
     let expr = logql_syntax::parse(r#"count_over_time({app="api"} | json [1m])"#).unwrap();
     let at = TimeParams::Instant(60 * SECOND);

@@ -81,24 +81,50 @@ fn normalise(value: &str) -> Option<&'static str> {
     SPELLINGS.iter().find(|(text, _)| text.eq_ignore_ascii_case(value)).map(|(_, level)| *level)
 }
 
+/// The level under one of the names in a JSON object, the outermost and earliest name first. Reads the line
+/// once and builds nothing: this runs for every line that is pushed.
 fn json_field(fields: &[String], line: &str) -> Option<&'static str> {
-    let value: serde_json::Value = serde_json::from_str(line).ok()?;
-    find(fields, &value, 1)
+    let mut best: Option<(usize, usize, &'static str)> = None;
+    let (mut depth, mut at) = (0usize, 0usize);
+    let bytes = line.as_bytes();
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            b'"' => {
+                let (key, end) = quoted(line, at)?;
+                at = end;
+                if depth == 0 || depth > JSON_DEPTH_MAX {
+                    continue;
+                }
+                let rest = line[end..].trim_start();
+                let Some(rest) = rest.strip_prefix(':').map(str::trim_start) else { continue };
+                let Some(rank) = fields.iter().position(|field| field == key) else { continue };
+                let value = rest.starts_with('"').then(|| quoted(rest, 0)).flatten();
+                if let Some(level) = value.and_then(|(value, _)| normalise(value))
+                    && best.is_none_or(|(d, r, _)| (depth, rank) < (d, r))
+                {
+                    best = Some((depth, rank, level));
+                }
+                continue;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    best.map(|(_, _, level)| level)
 }
 
-fn find(fields: &[String], value: &serde_json::Value, depth: usize) -> Option<&'static str> {
-    let object = value.as_object()?;
-    for field in fields {
-        if let Some(text) = object.get(field).and_then(serde_json::Value::as_str)
-            && let Some(level) = normalise(text)
-        {
-            return Some(level);
-        }
-    }
-    if depth >= JSON_DEPTH_MAX {
-        return None;
-    }
-    object.values().find_map(|inner| find(fields, inner, depth + 1))
+/// The text between the quote at `at` and the next one that is not escaped, and where it ends.
+fn quoted(line: &str, at: usize) -> Option<(&str, usize)> {
+    let body = line.get(at + 1..)?;
+    let mut escaped = false;
+    let end = body.bytes().position(|b| {
+        let closes = b == b'"' && !escaped;
+        escaped = b == b'\\' && !escaped;
+        closes
+    })?;
+    Some((&body[..end], at + end + 2))
 }
 
 fn logfmt_field(fields: &[String], line: &str) -> Option<&'static str> {
@@ -141,6 +167,9 @@ mod tests {
         check(r#"{"level":"WARN","msg":"an error"}"#, "warn");
         check(r#"{"log":{"severity":"err"}}"#, "error");
         check(r#"{"a":{"b":{"level":"error"}}}"#, "error");
+        check(r#"{"a":{"level":"error"},"b":"{\"level\":1}","severity":"info"}"#, "info");
+        check(r#"{"level":"nonsense","msg":"warn"}"#, "warn");
+        check("{\"level", "unknown");
         check("ts=1 level=debug msg=\"error\"", "debug");
         check("lvl=\"Warning\" x=1", "warn");
         check("2024-01-01 [ERROR] boom", "error");

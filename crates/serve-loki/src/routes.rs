@@ -2,8 +2,10 @@
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
 use axum::routing::{MethodRouter, get, post};
 
+use crate::error::ApiError;
 use crate::handlers::{admin, index, labels, push, query, tail};
 use crate::metrics;
 use crate::state::Shared;
@@ -45,5 +47,7 @@ pub fn router(app: Shared) -> Router {
         .layer(DefaultBodyLimit::max(PUSH_BYTES_MAX))
         .layer(axum::middleware::from_fn_with_state(app.clone(), metrics::observe))
         .merge(front::assets::routes("loki", &["/"]))
+        // Go's wording for paths that nobody serves.
+        .fallback(|| async { ApiError::new(StatusCode::NOT_FOUND, "404 page not found") })
         .with_state(app)
 }

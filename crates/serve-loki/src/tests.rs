@@ -361,7 +361,7 @@ async fn operators_endpoints() {
     check("/log_level", 200, "Current log level is info").await;
     check("/flush", 204, "").await;
     check("/metrics", 200, "loki_request_duration_seconds_bucket").await;
-    check("/loki/api/v1/unknown", 404, "").await;
+    check("/loki/api/v1/unknown", 404, "404 page not found\n").await;
 }
 
 mod tail {

@@ -40,6 +40,14 @@ impl Extractor {
         }
     }
 
+    /// Adds the names of the labels it reads.
+    pub fn add_labels_read(&self, names: &mut Vec<String>) {
+        if let Extractor::Unwrap { label, filters, .. } = self {
+            names.push(label.clone());
+            filters.iter().for_each(|filter| filter.add_labels_read(names));
+        }
+    }
+
     /// The entry's number; `None` when it has none or a filter after `unwrap` drops it.
     pub fn number(&self, line: &str, state: &mut LabelState) -> Option<f64> {
         let Extractor::Unwrap { label, conversion, filters } = self else {
@@ -70,20 +78,28 @@ pub(super) enum SeriesLabels {
 }
 
 impl SeriesLabels {
-    /// The label that was unwrapped is a number now and never names a series.
-    pub fn new(grouping: Option<&Grouping>, unwrapped: Option<&str>) -> SeriesLabels {
+    /// `dropped` is the unwrapped label where it no longer names a series: it is a number now.
+    pub fn new(grouping: Option<&Grouping>, dropped: Option<&str>) -> SeriesLabels {
         let mut labels: Vec<String> = grouping.map(|g| g.labels.clone()).unwrap_or_default();
         match grouping {
             Some(g) if !g.without => {
-                labels.retain(|label| Some(label.as_str()) != unwrapped || g.labels.is_empty());
+                labels.retain(|label| Some(label.as_str()) != dropped);
                 labels.sort_unstable();
                 labels.dedup();
                 SeriesLabels::By(labels)
             }
             _ => {
-                labels.extend(unwrapped.map(str::to_owned));
+                labels.extend(dropped.map(str::to_owned));
                 SeriesLabels::Without(labels)
             }
+        }
+    }
+
+    /// The labels that decide about the series, when that is known.
+    pub fn needed(&self) -> Option<&[String]> {
+        match self {
+            SeriesLabels::By(labels) => Some(labels),
+            SeriesLabels::Without(_) => None,
         }
     }
 

@@ -40,7 +40,10 @@ pub(super) fn evaluate(
     let none = Grouping::default();
     // Absence is a property of the whole selection.
     let grouping = if range.op == RangeOp::Absent { Some(&none) } else { outer.or(range.grouping.as_ref()) };
-    let labels = SeriesLabels::new(grouping, extractor.unwrapped_label());
+    // A grouping of its own may name the unwrapped label; everything outside sees series without it.
+    let own_grouping = outer.is_none() && grouping.is_some_and(|g| !g.without);
+    let dropped = extractor.unwrapped_label().filter(|_| !own_grouping);
+    let labels = SeriesLabels::new(grouping, dropped);
     let pass = Pass { source, range, extractor, labels, grid: Grid::new(&source.steps, range) };
     match (range.op, range.unwrap.is_some()) {
         (RangeOp::Count | RangeOp::Bytes | RangeOp::Sum, _) => pass.run::<Sum>(stats),
@@ -141,7 +144,12 @@ struct Worker<C> {
 impl Pass<'_> {
     fn run<C: Cell>(&self, stats: &mut Stats) -> Result<Vec<Series>, QueryError> {
         let source = self.source;
-        let pipeline = Pipeline::compile(&self.range.log.stages)?;
+        let mut pipeline = Pipeline::compile(&self.range.log.stages)?;
+        if let Some(needed) = self.labels.needed() {
+            let mut names = needed.to_vec();
+            self.extractor.add_labels_read(&mut names);
+            pipeline.parse_only(names);
+        }
         let streams = source.querier.select(&self.range.log.matchers, self.grid.time_range())?;
         let new_worker = || Worker::<C> {
             index: HashMap::new(),
@@ -172,7 +180,7 @@ impl Pass<'_> {
     ) -> Result<(), QueryError> {
         let context = self.source.context;
         context.check()?;
-        let mut state = LabelState::new(&stream.labels);
+        let mut state = pipeline.state(&stream.labels);
         let mut outcome = Ok(());
         // Entries follow each other in time and mostly in series: remember where the last one went.
         let (mut cell, mut last_series): (u32, Option<usize>) = (0, None);

@@ -39,6 +39,18 @@ impl LabelTest {
         })
     }
 
+    /// Adds the names of the labels it reads.
+    pub fn add_labels_read(&self, names: &mut Vec<String>) {
+        match self {
+            LabelTest::And(a, b) | LabelTest::Or(a, b) => {
+                a.add_labels_read(names);
+                b.add_labels_read(names);
+            }
+            LabelTest::Match(matcher) => names.push(matcher.name.clone()),
+            LabelTest::Compare { label, .. } | LabelTest::Ip { label, .. } => names.push(label.clone()),
+        }
+    }
+
     pub fn accepts(&self, state: &mut LabelState) -> bool {
         match self {
             LabelTest::And(a, b) => a.accepts(state) && b.accepts(state),

@@ -3,6 +3,8 @@
 //! A stream's labels are the same for thousands of entries, so they stay packed; what an entry adds or
 //! hides lies over them in slots whose buffers are reused from entry to entry.
 
+use std::sync::Arc;
+
 use model::Labels;
 
 pub const ERROR: &str = "__error__";
@@ -34,11 +36,19 @@ pub struct LabelState {
     used: usize,
     error: Option<&'static str>,
     error_details: String,
+    /// When set, parsers need to set no other labels than these.
+    wanted: Option<Arc<[String]>>,
 }
 
 impl LabelState {
     pub fn new(stream: &Labels) -> LabelState {
+        LabelState::wanting(stream, None)
+    }
+
+    /// A state whose parsed labels matter only if they are in `wanted`.
+    pub fn wanting(stream: &Labels, wanted: Option<Arc<[String]>>) -> LabelState {
         LabelState {
+            wanted,
             stream: stream.clone(),
             hidden: Vec::new(),
             slots: Vec::new(),
@@ -120,6 +130,11 @@ impl LabelState {
     /// Sets a label as a parser does. The stream's labels and structured metadata keep their names: a
     /// parsed one of the same name becomes `<name>_extracted`.
     pub fn set_parsed(&mut self, name: &str, value: &str) {
+        if let Some(wanted) = &self.wanted
+            && !wanted.iter().any(|w| w.strip_suffix("_extracted").unwrap_or(w) == name || w == name)
+        {
+            return;
+        }
         let metadata = self.live().any(|s| s.name == name && s.category == Category::Metadata);
         let taken = metadata || (self.stream.has(name) && !self.hidden.iter().any(|n| n == name));
         if taken { self.set(&format!("{name}_extracted"), value) } else { self.set(name, value) }

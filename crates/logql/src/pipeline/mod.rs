@@ -16,9 +16,10 @@ mod logfmt;
 mod parse;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use logql_syntax::ast::{LabelChoice, LineFilterOp, LineTest, Stage};
-use model::TimestampNs;
+use model::{Labels, TimestampNs};
 use storage::logs::{EntryRef, Needle};
 
 use crate::error::QueryError;
@@ -34,6 +35,8 @@ pub struct Pipeline {
     leading: Vec<LineFilter>,
     stages: Vec<Compiled>,
     needles: Vec<Needle>,
+    /// The parsed labels that matter, when that is known.
+    wanted: Option<Arc<[String]>>,
 }
 
 enum Compiled {
@@ -53,7 +56,8 @@ enum Compiled {
 
 impl Pipeline {
     pub fn compile(stages: &[Stage]) -> Result<Pipeline, QueryError> {
-        let mut pipeline = Pipeline { leading: Vec::new(), stages: Vec::new(), needles: needles(stages) };
+        let mut pipeline =
+            Pipeline { leading: Vec::new(), stages: Vec::new(), needles: needles(stages), wanted: None };
         for stage in stages {
             match compile(stage)? {
                 Compiled::LineFilter(filter) if pipeline.stages.is_empty() => pipeline.leading.push(filter),
@@ -66,6 +70,31 @@ impl Pipeline {
     /// What every accepted line contains as it is stored.
     pub fn needles(&self) -> &[Needle] {
         &self.needles
+    }
+
+    /// Says that of the final labels only `names` matter, which spares parsers the rest. Stages may read
+    /// more; where that cannot be told, everything is parsed.
+    pub fn parse_only(&mut self, mut names: Vec<String>) {
+        for stage in &self.stages {
+            match stage {
+                Compiled::LabelFilter(test) => test.add_labels_read(&mut names),
+                Compiled::LineFormat(_) | Compiled::LabelFormat(_) => return,
+                Compiled::Drop(choices) | Compiled::Keep(choices) => {
+                    // A condition on one label never looks at another, so names are enough.
+                    names.extend(choices.iter().map(|choice| match choice {
+                        LabelChoice::Name(name) => name.clone(),
+                        LabelChoice::Matching(matcher) => matcher.name.clone(),
+                    }));
+                }
+                _ => {}
+            }
+        }
+        self.wanted = Some(names.into());
+    }
+
+    /// A fresh state for the entries of a stream.
+    pub fn state(&self, stream: &Labels) -> LabelState {
+        LabelState::wanting(stream, self.wanted.clone())
     }
 
     /// Runs the entry through all stages. Returns its line, or `None` when a stage dropped it; its labels

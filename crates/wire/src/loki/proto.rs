@@ -21,12 +21,13 @@ struct StreamMessage {
     hash: u64,
 }
 
+/// Lines and metadata come from programs of all kinds and need not be UTF-8, whatever the schema says.
 #[derive(Clone, PartialEq, Message)]
 struct EntryMessage {
     #[prost(message, optional, tag = "1")]
     timestamp: Option<TimestampMessage>,
-    #[prost(string, tag = "2")]
-    line: String,
+    #[prost(bytes = "vec", tag = "2")]
+    line: Vec<u8>,
     #[prost(message, repeated, tag = "3")]
     structured_metadata: Vec<LabelPair>,
 }
@@ -43,8 +44,8 @@ struct TimestampMessage {
 struct LabelPair {
     #[prost(string, tag = "1")]
     name: String,
-    #[prost(string, tag = "2")]
-    value: String,
+    #[prost(bytes = "vec", tag = "2")]
+    value: Vec<u8>,
 }
 
 /// Decodes a compressed push request that may not grow beyond `decompressed_max` bytes.
@@ -69,11 +70,16 @@ fn entry(message: EntryMessage) -> LogEntry {
     LogEntry {
         // A time that 64-bit nanoseconds cannot hold saturates, and is then refused as too old or too new.
         ts: ts.seconds.saturating_mul(1_000_000_000).saturating_add(i64::from(ts.nanos)),
-        line: message.line,
+        line: text(message.line),
         structured_metadata: Labels::from_pairs(
-            message.structured_metadata.into_iter().map(|pair| (pair.name, pair.value)),
+            message.structured_metadata.into_iter().map(|pair| (pair.name, text(pair.value))),
         ),
     }
+}
+
+/// What is no UTF-8 becomes the replacement character: a line with a bad byte is better than no line.
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
 }
 
 /// Encodes and compresses streams given as label text and entries.
@@ -96,10 +102,11 @@ pub fn encode_proto<'a>(
 }
 
 fn entry_message(entry: &LogEntry) -> EntryMessage {
-    let pair = |(name, value): (&str, &str)| LabelPair { name: name.into(), value: value.into() };
+    let pair =
+        |(name, value): (&str, &str)| LabelPair { name: name.into(), value: value.as_bytes().to_vec() };
     EntryMessage {
         timestamp: Some(timestamp(entry.ts)),
-        line: entry.line.clone(),
+        line: entry.line.clone().into_bytes(),
         structured_metadata: entry.structured_metadata.iter().map(pair).collect(),
     }
 }
@@ -130,6 +137,16 @@ mod tests {
         let body = encode_proto([("{app=\"x\"}".to_owned(), entries.as_slice())]).unwrap();
         let streams = decode_proto(&body, 1 << 20).unwrap();
         assert_eq!(streams, [PushStream { labels: PushLabels::Text("{app=\"x\"}".into()), entries }]);
+    }
+
+    #[test]
+    fn lines_that_are_not_utf8_are_kept() {
+        let entry =
+            EntryMessage { timestamp: None, line: b"caf\xe9".to_vec(), structured_metadata: Vec::new() };
+        let stream = StreamMessage { labels: "{a=\"b\"}".into(), entries: vec![entry], hash: 0 };
+        let bytes = PushRequest { streams: vec![stream] }.encode_to_vec();
+        let body = snap::raw::Encoder::new().compress_vec(&bytes).unwrap();
+        assert_eq!(decode_proto(&body, 1 << 20).unwrap()[0].entries[0].line, "caf\u{fffd}");
     }
 
     #[test]
