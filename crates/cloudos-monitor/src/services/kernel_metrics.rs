@@ -35,8 +35,11 @@ pub fn register(
         with(&mut |metrics| {
             for (name, help, cell) in ROWS {
                 let full = format!("cloudos_monitor_store_{name}");
-                let family =
-                    if name.ends_with("_total") { Family::counter(full, *help) } else { Family::gauge(full, *help) };
+                let family = if name.ends_with("_total") {
+                    Family::counter(full, *help)
+                } else {
+                    Family::gauge(full, *help)
+                };
                 let value = cell(metrics).load(Ordering::Relaxed) as f64;
                 out.push(family.with(&[("store", service)], value));
             }

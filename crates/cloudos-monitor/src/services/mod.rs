@@ -3,6 +3,9 @@
 mod grafana;
 mod jaeger;
 mod kernel_metrics;
+mod prometheus;
+mod pushgateway;
+mod tsdb_metrics;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -64,7 +67,7 @@ impl Places {
     }
 }
 
-pub const ALL: &[Service] = &[grafana::SERVICE, jaeger::SERVICE];
+pub const ALL: &[Service] = &[prometheus::SERVICE, grafana::SERVICE, jaeger::SERVICE, pushgateway::SERVICE];
 
 /// Finds a service by name or alias, in any of the usual spellings.
 pub fn find(name: &str) -> Option<&'static Service> {

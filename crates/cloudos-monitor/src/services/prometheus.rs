@@ -1,0 +1,77 @@
+//! Prometheus: the metrics store behind its door.
+
+use std::sync::Arc;
+
+use front::StartError;
+use serve_prometheus::{Config, FLAGS, Parts, Settings};
+use store_metrics::Store;
+
+use super::{Places, Service, Started, kernel_metrics, open_store, tsdb_metrics};
+
+const NAME: &str = "prometheus";
+
+/// Kept this long unless flag or file say otherwise, as in the original.
+const RETENTION_MS_DEFAULT: i64 = 15 * 86_400_000;
+
+pub const SERVICE: Service = Service {
+    name: NAME,
+    aliases: &[],
+    port: 9090,
+    about: "metrics: scraping, PromQL, rules",
+    flags: FLAGS,
+    defaults: |flags, places: &Places| {
+        flags.set_default("config.file", places.config_file("prometheus/prometheus.yml"));
+        flags.set_default("storage.tsdb.path", places.data_dir("prometheus_data"));
+        flags.set_default("web.listen-address", places.listen(9090));
+        flags.set_default("web.enable-lifecycle", "true");
+    },
+    start: |flags, host| {
+        Box::pin(async move {
+            let fail = |e: String| StartError::new(NAME, e);
+            let settings = Settings::from_flags(&flags).map_err(|e| fail(e.to_string()))?;
+            let config = Config::load(&settings.config_file).map_err(|e| fail(e.to_string()))?;
+            let (retention_ms, retention_bytes) = retention(&settings, &config);
+            let options = store_metrics::Settings {
+                retention_ms,
+                retention_bytes,
+                out_of_order_window_ms: config.storage.tsdb.out_of_order_time_window.as_ms(),
+                ..store_metrics::Settings::default()
+            };
+            let clock: Arc<dyn platform::Clock> = Arc::new(platform::SystemClock::new());
+            let (path, store_clock) = (settings.storage_path.clone(), clock.clone());
+            let store = Arc::new(open_store(NAME, move || Store::open(&path, options, store_clock)).await?);
+            let (kernel, tsdb, changed, closed) =
+                (store.clone(), store.clone(), store.clone(), store.clone());
+            kernel_metrics::register(&host.registry, NAME, move |read| read(kernel.kernel_metrics()));
+            tsdb_metrics::register(&host.registry, tsdb);
+            let for_reload = settings.clone();
+            let parts = Parts {
+                store,
+                clock,
+                config,
+                reconfigure_store: Arc::new(move |config| {
+                    let (ms, bytes) = retention(&for_reload, config);
+                    changed.set_retention(ms, bytes);
+                    changed.set_out_of_order_window(config.storage.tsdb.out_of_order_time_window.as_ms());
+                }),
+            };
+            let running = serve_prometheus::start(settings, parts, &host).await?;
+            let close = Box::new(move || {
+                if let Err(e) = closed.close() {
+                    tracing::error!(service = NAME, "closing the metrics store: {e}");
+                }
+            });
+            Ok(Started { running, close: vec![close] })
+        })
+    },
+};
+
+/// Age and size to keep: the file wins over the flags, as in the original. Zero bytes: no limit.
+fn retention(settings: &Settings, config: &Config) -> (i64, u64) {
+    let file = &config.storage.tsdb.retention;
+    let ms = file.time.map(|d| d.as_ms()).or(settings.retention_ms);
+    let bytes = file.size.map(|s| s.0).or(settings.retention_bytes);
+    // With a size alone, age does not matter.
+    let default_ms = if bytes.is_some() { 0 } else { RETENTION_MS_DEFAULT };
+    (ms.unwrap_or(default_ms), bytes.unwrap_or(0))
+}

@@ -1,0 +1,61 @@
+//! The metrics store's counters under Prometheus' names.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use expfmt::{Family, Registry};
+use store_metrics::{Store, StoreMetrics};
+
+type Row = (&'static str, &'static str, fn(&StoreMetrics) -> &AtomicU64);
+
+const COUNTERS: &[Row] = &[
+    ("prometheus_tsdb_out_of_order_samples_total", "Samples refused as out of order.", |m| &m.out_of_order),
+    ("prometheus_tsdb_out_of_bound_samples_total", "Samples refused as out of bounds.", |m| &m.out_of_bounds),
+    ("prometheus_tsdb_too_old_samples_total", "Samples refused as too old.", |m| &m.too_old),
+    ("prometheus_tsdb_head_series_created_total", "Series created in the head.", |m| &m.series_created),
+    ("prometheus_tsdb_head_series_removed_total", "Series removed from the head.", |m| &m.series_removed),
+    ("cloudos_monitor_tsdb_series_refused_total", "Series refused by the series limit.", |m| {
+        &m.series_refused
+    }),
+    ("prometheus_tsdb_compactions_triggered_total", "Flushes of the head.", |m| &m.flushes),
+    ("prometheus_tsdb_compactions_total", "Merges of parts.", |m| &m.compactions),
+    ("prometheus_tsdb_compactions_failed_total", "Flushes and merges that failed.", |m| {
+        &m.compactions_failed
+    }),
+    ("prometheus_tsdb_head_truncations_total", "Truncations of the head.", |m| &m.truncations),
+    ("prometheus_tsdb_time_retentions_total", "Times data was dropped by age.", |m| &m.time_retentions),
+    ("prometheus_tsdb_size_retentions_total", "Times data was dropped by size.", |m| &m.size_retentions),
+];
+
+pub fn register(registry: &Registry, store: Arc<Store>) {
+    registry.collector(move |out| {
+        let (metrics, gauges) = (store.metrics(), store.gauges());
+        for (name, help, cell) in COUNTERS {
+            out.push(Family::counter(*name, *help).with(&[], cell(metrics).load(Ordering::Relaxed) as f64));
+        }
+        let appended = Family::counter(
+            "prometheus_tsdb_head_samples_appended_total",
+            "Total number of appended samples.",
+        );
+        let count = |cell: &AtomicU64| cell.load(Ordering::Relaxed) as f64;
+        out.push(
+            appended
+                .with(&[("type", "float")], count(&metrics.floats_appended))
+                .with(&[("type", "histogram")], count(&metrics.histograms_appended)),
+        );
+        let mut gauge = |name: &str, help: &str, v: f64| out.push(Family::gauge(name, help).with(&[], v));
+        gauge("prometheus_tsdb_head_series", "Number of series in the head.", gauges.head_series as f64);
+        gauge("prometheus_tsdb_head_min_time", "Oldest time in the head, Unix ms.", gauges.head_min_t as f64);
+        gauge("prometheus_tsdb_head_max_time", "Newest time in the head, Unix ms.", gauges.head_max_t as f64);
+        gauge(
+            "cloudos_monitor_tsdb_head_bytes",
+            "Memory of the samples in the head.",
+            gauges.head_bytes as f64,
+        );
+        gauge("prometheus_tsdb_blocks_loaded", "Number of live parts.", gauges.parts as f64);
+        gauge("prometheus_tsdb_storage_blocks_bytes", "Size of the live parts.", gauges.part_bytes as f64);
+        gauge("prometheus_tsdb_lowest_timestamp", "Oldest time stored, Unix ms.", gauges.lowest_t as f64);
+        let exemplars = gauges.exemplars as f64;
+        gauge("prometheus_tsdb_exemplar_exemplars_in_storage", "Exemplars kept.", exemplars);
+    });
+}
