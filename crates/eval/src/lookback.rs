@@ -96,7 +96,7 @@ mod tests {
         SampleColumns {
             float_times: vec![0, 10_000, 20_000, 30_000],
             floats: vec![0.0, 1.0, model::stale_nan(), 3.0],
-            histograms: Vec::new(),
+            ..SampleColumns::default()
         }
     }
 

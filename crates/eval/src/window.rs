@@ -113,7 +113,7 @@ mod tests {
         let samples = SampleColumns {
             float_times: (0..10).map(|i| i * 10).collect(),
             floats: (0..10).map(f64::from).collect(),
-            histograms: Vec::new(),
+            ..SampleColumns::default()
         };
         let see = |steps, range, offset, at| {
             let mut seen = Vec::new();

@@ -29,6 +29,8 @@ pub struct EngineSettings {
     /// Drop metric names at the end of a query instead of at every function.
     pub delayed_name_removal: bool,
     pub parse_options: ParseOptions,
+    /// `use-start-timestamps`: counters reset where their samples say that counting began.
+    pub use_start_timestamps: bool,
     /// Warnings and infos each that a result lists before it only counts them.
     pub max_annotations: usize,
 }
@@ -42,6 +44,7 @@ impl Default for EngineSettings {
             default_subquery_step_ms: 60_000,
             delayed_name_removal: false,
             parse_options: ParseOptions::default(),
+            use_start_timestamps: false,
             max_annotations: 10,
         }
     }
@@ -147,6 +150,7 @@ impl Engine {
             delayed_name_removal: self.settings.delayed_name_removal,
             instant,
             statistics_only: statistics_only::selectors(&expr),
+            use_start_times: self.settings.use_start_timestamps,
         };
         let evaluator = Evaluator { query: &query, steps };
         let value = value(&evaluator, &expr)?;

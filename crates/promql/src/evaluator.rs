@@ -30,6 +30,7 @@ pub(crate) struct Query<'q> {
     pub instant: bool,
     /// Selectors read only for counts and sums of histograms.
     pub statistics_only: HashSet<usize>,
+    pub use_start_times: bool,
 }
 
 impl Query<'_> {
@@ -59,6 +60,7 @@ impl<'a> Evaluator<'a> {
             querier: &self.query.querier,
             lookback: self.query.lookback,
             statistics_only: &self.query.statistics_only,
+            use_start_times: self.query.use_start_times,
         }
     }
 

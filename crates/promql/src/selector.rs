@@ -20,6 +20,7 @@ pub(crate) struct Source<'a> {
     pub querier: &'a Arc<dyn Querier>,
     pub lookback: i64,
     pub statistics_only: &'a HashSet<usize>,
+    pub use_start_times: bool,
 }
 
 impl<'a> Source<'a> {
@@ -38,6 +39,9 @@ impl<'a> Source<'a> {
     ) -> Result<(), EvalError> {
         self.cx.check()?;
         self.querier.read(handle, first, last, out)?;
+        if !self.use_start_times {
+            out.start_times.clear();
+        }
         self.cx.count_read(out.len());
         // Held for the length of one series only; the limit is on what one series may be.
         self.cx.hold(out.len())?;
@@ -52,6 +56,8 @@ pub(crate) enum Wanted {
     Values,
     /// Sample times in seconds: `timestamp(selector)`.
     Times,
+    /// Start times in seconds: `start_timestamp(selector)`.
+    StartTimes,
 }
 
 /// One series after the other, as the steps see it.
@@ -101,7 +107,7 @@ impl SeriesStream for InstantStream<'_> {
                 }
                 return Ok(Some(Series { labels: handle.labels, drop_name: false, column }));
             }
-            let want_times = self.wanted == Wanted::Times;
+            let want_times = self.wanted != Wanted::Values;
             let mut selected = lookback::select(&self.samples, steps, offset, at, lookback, want_times);
             if selected.found == 0 {
                 continue;
@@ -110,7 +116,11 @@ impl SeriesStream for InstantStream<'_> {
             if want_times {
                 for step in 0..steps.len() {
                     if selected.column.has(step) {
-                        selected.column.set_float(step, selected.times[step] as f64 / 1000.0);
+                        let t = match self.wanted {
+                            Wanted::StartTimes => start_time(&self.samples, selected.times[step]),
+                            _ => selected.times[step],
+                        };
+                        selected.column.set_float(step, t as f64 / 1000.0);
                     }
                 }
             }
@@ -118,6 +128,11 @@ impl SeriesStream for InstantStream<'_> {
         }
         Ok(None)
     }
+}
+
+/// The start time of the sample at `t`; 0 when it has none.
+fn start_time(samples: &SampleColumns, t: TimestampMs) -> TimestampMs {
+    samples.start_times.binary_search_by_key(&t, |(time, _)| *time).map_or(0, |i| samples.start_times[i].1)
 }
 
 /// The column of a `smoothed` selector.

@@ -97,10 +97,13 @@ pub struct SampleColumns {
     pub float_times: Vec<TimestampMs>,
     pub floats: Vec<f64>,
     pub histograms: Vec<(TimestampMs, Arc<FloatHistogram>)>,
+    /// When counting began, for the samples that say so: sample time and start time, ascending.
+    pub start_times: Vec<(TimestampMs, TimestampMs)>,
 }
 
 impl SampleColumns {
     pub fn clear(&mut self) {
+        self.start_times.clear();
         self.float_times.clear();
         self.floats.clear();
         self.histograms.clear();

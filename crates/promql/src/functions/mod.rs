@@ -13,6 +13,7 @@ mod range;
 mod rate;
 mod regression;
 mod sort;
+mod starts;
 
 use eval::{Column, EvalError, Place, Series};
 use model::Labels;
@@ -85,6 +86,7 @@ pub(crate) fn vector_call<'a>(ev: &Evaluator<'a>, call: &'a Call) -> Result<Stre
             Ok(from_vec(vec![Series { labels: Labels::empty(), drop_name: false, column }]))
         }
         "timestamp" => timestamp(ev, arg(call, 0)?),
+        "start_timestamp" => start_timestamp(ev, arg(call, 0)?),
         "clamp" | "clamp_min" | "clamp_max" | "round" => math::bounded(ev, call),
         "absent" => absent::instant(ev, arg(call, 0)?),
         "absent_over_time" => absent::over_time(ev, arg(call, 0)?),
@@ -120,6 +122,14 @@ fn timestamp<'a>(ev: &Evaluator<'a>, input: &'a Expr) -> Result<Stream<'a>, Eval
         Ok(Some(series))
     });
     ev.without_names(times, input)
+}
+
+/// When the counting of a plain selector's samples began; 0 if they do not say. Computed values have no
+/// start.
+fn start_timestamp<'a>(ev: &Evaluator<'a>, input: &'a Expr) -> Result<Stream<'a>, EvalError> {
+    let Expr::Vector(selector) = input.unwrap_parens() else { return Ok(from_vec(Vec::new())) };
+    let stream = InstantStream::new(ev.source(), selector, ev.steps, Wanted::StartTimes)?;
+    ev.without_names(Box::new(stream), input)
 }
 
 fn arg(call: &Call, index: usize) -> Result<&Expr, EvalError> {

@@ -6,6 +6,7 @@ use model::Value;
 use promql_syntax::{Call, Expr};
 use storage::metrics::SampleColumns;
 
+use super::starts::{Life, Starts, began_anew};
 use super::{arg, over_time, rate, regression};
 use crate::evaluator::{Evaluator, invalid_quantile, place};
 use crate::selector::RangeSource;
@@ -24,6 +25,7 @@ pub(super) struct Range<'r> {
     pub step: usize,
     /// Where counters of this series fell, as indexes into its floats; only for functions of counters.
     pub resets: &'r [usize],
+    pub starts: &'r Starts,
     pub extension: Extension,
     /// How far outside extended windows look.
     pub lookback: i64,
@@ -112,6 +114,7 @@ pub(super) fn call<'a>(
         broadcast: shape.at.is_some() && call.args.len() == 1 && ev.steps.len() > 1,
         samples: SampleColumns::default(),
         resets: Vec::new(),
+        starts: Starts::default(),
     };
     if matches!(name, "last_over_time" | "first_over_time") {
         return Ok(Box::new(stream));
@@ -176,14 +179,16 @@ struct RangeStream<'a> {
     broadcast: bool,
     samples: SampleColumns,
     resets: Vec<usize>,
+    starts: Starts,
 }
 
 impl SeriesStream for RangeStream<'_> {
     fn next(&mut self) -> Result<Option<Series>, EvalError> {
         loop {
             let Some(input) = self.source.next(&mut self.samples)? else { return Ok(None) };
+            self.starts.fill(&self.samples);
             if self.wants_resets {
-                find_resets(&self.samples.floats, &mut self.resets);
+                find_resets(&self.samples, &self.starts, &mut self.resets);
             }
             let metric = input.labels.metric_name().to_owned();
             let mut range = Range {
@@ -194,6 +199,7 @@ impl SeriesStream for RangeStream<'_> {
                 scalars: &self.scalars,
                 step: 0,
                 resets: &self.resets,
+                starts: &self.starts,
                 extension: self.extension,
                 lookback: self.lookback,
             };
@@ -245,8 +251,11 @@ impl RangeStream<'_> {
     }
 }
 
-/// The positions at which a counter is lower than before.
-fn find_resets(floats: &[f64], out: &mut Vec<usize>) {
+/// The positions at which a counter is lower than before, or says that it began anew.
+fn find_resets(samples: &SampleColumns, starts: &Starts, out: &mut Vec<usize>) {
+    let (times, floats) = (&samples.float_times, &samples.floats);
+    let life = |i: usize| Life { t: times[i], start: starts.floats[i] };
+    let anew = |i: usize| !starts.floats.is_empty() && began_anew(life(i - 1), life(i));
     out.clear();
-    out.extend((1..floats.len()).filter(|i| floats[*i] < floats[*i - 1]));
+    out.extend((1..floats.len()).filter(|i| floats[*i] < floats[*i - 1] || anew(*i)));
 }

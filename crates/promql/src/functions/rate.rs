@@ -7,6 +7,7 @@ use eval::window::Window;
 use model::{FloatHistogram, ResetHint, TimestampMs, Value};
 
 use super::range::{Extension, Range};
+use super::starts::{Life, began_anew, overlaps};
 use crate::selector::{mixed_samples, mixed_schemas};
 
 pub(super) fn rate(range: &Range<'_>, w: &Window<'_>) -> Option<Value> {
@@ -62,13 +63,20 @@ fn extrapolated(range: &Range<'_>, w: &Window<'_>, counter: bool, per_second: bo
         mixed(range);
         return None;
     }
-    let (first_t, last_t, gaps, change, first_count) = if histograms.len() > 1 {
-        let change = histogram_change(range, histograms, counter)?;
+    // A counter that began within the window was zero when it did; then one sample is enough.
+    let began = if counter { start_within(range, w) } else { None };
+    let enough = if began.is_some() { 1 } else { 2 };
+    if counter {
+        warn_of_overlaps(range, w);
+    }
+    let (first_t, last_t, gaps, change, first_count) = if histograms.len() >= enough {
+        let change = histogram_change(range, w, counter, began.is_some())?;
         let (first, last) = (&histograms[0], &histograms[histograms.len() - 1]);
         (first.0, last.0, histograms.len() - 1, Value::Histogram(Arc::new(change)), first.1.count)
-    } else if floats.len() > 1 {
+    } else if floats.len() >= enough {
         let times = w.times();
-        let mut change = floats[floats.len() - 1] - floats[0];
+        let base = if began.is_some() { 0.0 } else { floats[0] };
+        let mut change = floats[floats.len() - 1] - base;
         if counter {
             let first = range.resets.partition_point(|at| *at <= w.floats.start);
             for at in range.resets[first..].iter().take_while(|at| **at < w.floats.end) {
@@ -83,14 +91,17 @@ fn extrapolated(range: &Range<'_>, w: &Window<'_>, counter: bool, per_second: bo
     let seconds = |ms: TimestampMs| ms as f64 / 1000.0;
     let mut to_start = seconds(first_t - w.start);
     let mut to_end = seconds(w.end - last_t);
-    let sampled = seconds(last_t - first_t);
-    let average_gap = sampled / gaps as f64;
+    let mut sampled = seconds(last_t - first_t);
+    let average_gap = if gaps == 0 { 0.0 } else { sampled / gaps as f64 };
     // A little more than one gap away still counts as reaching the edge.
     let threshold = average_gap * 1.1;
     if to_start >= threshold {
         to_start = average_gap / 2.0;
     }
-    if counter {
+    if let Some(began) = began {
+        sampled = seconds(last_t - began);
+        to_start = 0.0;
+    } else if counter {
         // A counter does not come from below zero.
         let total = match &change {
             Value::Float(v) => *v,
@@ -116,27 +127,31 @@ fn extrapolated(range: &Range<'_>, w: &Window<'_>, counter: bool, per_second: bo
 /// The same for histograms, bucket by bucket.
 fn histogram_change(
     range: &Range<'_>,
-    points: &[(TimestampMs, Arc<FloatHistogram>)],
+    w: &Window<'_>,
     counter: bool,
+    from_zero: bool,
 ) -> Option<FloatHistogram> {
+    let points = w.histograms();
     let (first, last) = (&points[0].1, &points[points.len() - 1].1);
     let is_gauge = |h: &FloatHistogram| h.reset_hint == ResetHint::Gauge;
     if counter && points.iter().any(|(_, h)| is_gauge(h)) {
         not_counter(range);
     }
-    // With a reset right after the first sample, that sample does not count, nor does its layout.
     let mut previous: Arc<FloatHistogram> = first.clone();
-    if counter && detect_reset(&points[1].1, first) {
-        let second = &points[1].1;
-        previous = Arc::new(FloatHistogram {
-            schema: second.schema,
-            custom_values: second.custom_values.clone(),
-            zero_threshold: 0.0,
-            ..FloatHistogram::default()
-        });
+    let zero_like = |h: &FloatHistogram| {
+        let custom_values = h.custom_values.clone();
+        Arc::new(FloatHistogram { schema: h.schema, custom_values, ..FloatHistogram::default() })
+    };
+    // With a reset right after the first sample, that sample does not count, nor does its layout.
+    let skip_first = counter && !from_zero && points.len() > 1 && detect_reset(&points[1].1, first);
+    if skip_first {
+        previous = zero_like(&points[1].1);
+    } else if from_zero {
+        previous = zero_like(first);
     }
     let custom = previous.uses_custom_buckets();
-    let between = if counter { &points[1..points.len() - 1] } else { &[] };
+    let between =
+        if counter { points.get(1..points.len() - 1).unwrap_or_default() } else { Default::default() };
     if last.uses_custom_buckets() != custom || between.iter().any(|(_, h)| h.uses_custom_buckets() != custom)
     {
         incompatible(range);
@@ -164,8 +179,12 @@ fn histogram_change(
         return None;
     }
     if counter {
-        for (_, current) in &points[1..] {
-            if detect_reset(current, &previous) && !combine(&mut change, &previous, true) {
+        if from_zero {
+            previous = first.clone();
+        }
+        for (i, (_, current)) in points.iter().enumerate().skip(1) {
+            let reset = detect_reset(current, &previous) || histogram_began_anew(range, w, i);
+            if reset && !combine(&mut change, &previous, true) {
                 return None;
             }
             previous = current.clone();
@@ -175,6 +194,54 @@ fn histogram_change(
     }
     change.reset_hint = ResetHint::Gauge;
     Some(change.finish())
+}
+
+/// The lives of the window's samples that have start times: floats, or else histograms.
+fn lives<'w>(range: &Range<'w>, w: &Window<'w>) -> impl Iterator<Item = Life> + 'w {
+    let floats = range.starts.floats.get(w.floats.clone()).unwrap_or_default();
+    let histograms = range.starts.histograms.get(w.histograms.clone()).unwrap_or_default();
+    let floats = w.times().iter().zip(floats).map(|(t, start)| Life { t: *t, start: *start });
+    let histograms = w.histograms().iter().zip(histograms);
+    floats.chain(histograms.map(|((t, _), start)| Life { t: *t, start: *start }))
+}
+
+/// When the first sample's counter began, if that was within the window and before the sample.
+fn start_within(range: &Range<'_>, w: &Window<'_>) -> Option<TimestampMs> {
+    let first = lives(range, w).next()?;
+    (first.start != 0 && first.start > w.start && first.start < first.t).then_some(first.start)
+}
+
+fn warn_of_overlaps(range: &Range<'_>, w: &Window<'_>) {
+    let mut lives = lives(range, w);
+    let Some(mut previous) = lives.next() else { return };
+    for current in lives {
+        if overlaps(previous, current) {
+            let metric = range.metric;
+            range.cx.warn(
+                range.place,
+                format!(
+                    "PromQL warning: sample has start time that overlaps with previous sample timestamp for metric {metric:?}"
+                ),
+            );
+        }
+        previous = current;
+    }
+}
+
+/// Whether the window's histogram `i` says that counting began after the one before.
+fn histogram_began_anew(range: &Range<'_>, w: &Window<'_>, i: usize) -> bool {
+    let starts = range.starts.histograms.get(w.histograms.clone()).unwrap_or_default();
+    let life = |i: usize| Some(Life { t: w.histograms().get(i)?.0, start: *starts.get(i)? });
+    match (life(i - 1), life(i)) {
+        (Some(previous), Some(current)) => began_anew(previous, current),
+        _ => false,
+    }
+}
+
+/// The start time of the sample at `t`; 0 when it has none.
+fn start_at(w: &Window<'_>, t: TimestampMs) -> TimestampMs {
+    let all = &w.samples.start_times;
+    all.binary_search_by_key(&t, |(time, _)| *time).map_or(0, |i| all[i].1)
 }
 
 pub(super) fn irate(range: &Range<'_>, w: &Window<'_>) -> Option<Value> {
@@ -214,10 +281,12 @@ fn instant(range: &Range<'_>, w: &Window<'_>, rate: bool) -> Option<Value> {
     if interval == 0.0 {
         return None;
     }
+    let life = |t: TimestampMs| Life { t, start: start_at(w, t) };
+    let anew = rate && began_anew(life(older_t), life(newer_t));
     match (&older, &newer) {
         (Value::Float(a), Value::Float(b)) => {
             // After a reset the counter began at zero.
-            let change = if rate && b < a { *b } else { b - a };
+            let change = if rate && (anew || b < a) { *b } else { b - a };
             Some(Value::Float(if rate { change / interval } else { change }))
         }
         (Value::Histogram(a), Value::Histogram(b)) => {
@@ -229,7 +298,7 @@ fn instant(range: &Range<'_>, w: &Window<'_>, rate: bool) -> Option<Value> {
                 not_gauge(range);
             }
             let mut change = Wide::new(b);
-            if !rate || !detect_reset(b, a) {
+            if !rate || !(anew || detect_reset(b, a)) {
                 match change.subtract(a) {
                     Ok(added) if added.bounds_reconciled => reconciled(range, "subtraction"),
                     Ok(_) => {}
@@ -253,7 +322,7 @@ fn instant(range: &Range<'_>, w: &Window<'_>, rate: bool) -> Option<Value> {
 }
 
 pub(super) fn changes(range: &Range<'_>, w: &Window<'_>) -> Option<Value> {
-    count_pairs(range, w, |a, b| match (a, b) {
+    count_pairs(range, w, |_, (a, b)| match (a, b) {
         (Value::Float(a), Value::Float(b)) => a != b && !(a.is_nan() && b.is_nan()),
         (Value::Histogram(a), Value::Histogram(b)) => !equal(a, b),
         _ => true,
@@ -261,28 +330,35 @@ pub(super) fn changes(range: &Range<'_>, w: &Window<'_>) -> Option<Value> {
 }
 
 pub(super) fn resets(range: &Range<'_>, w: &Window<'_>) -> Option<Value> {
-    count_pairs(range, w, |a, b| match (a, b) {
+    let life = |t: TimestampMs| Life { t, start: start_at(w, t) };
+    count_pairs(range, w, |times, (a, b)| match (a, b) {
+        _ if times.is_some_and(|(t, u)| began_anew(life(t), life(u))) => true,
         (Value::Float(a), Value::Float(b)) => b < a,
         (Value::Histogram(a), Value::Histogram(b)) => detect_reset(b, a),
         _ => true,
     })
 }
 
-/// How many neighbours `differ`.
-fn count_pairs(range: &Range<'_>, w: &Window<'_>, differ: impl Fn(&Value, &Value) -> bool) -> Option<Value> {
+/// How many neighbours `differ`, given their values and (unless one is the anchor) times.
+fn count_pairs(
+    range: &Range<'_>,
+    w: &Window<'_>,
+    differ: impl Fn(Option<(TimestampMs, TimestampMs)>, (&Value, &Value)) -> bool,
+) -> Option<Value> {
     if w.is_empty() {
         return None;
     }
     let anchor = match range.extension {
         Extension::None => None,
-        _ => super::extended::anchor(range, w),
+        _ => super::extended::anchor(range, w).map(|v| (None, v)),
     };
-    let mut samples = anchor.into_iter().chain(in_order(w).map(|(_, v)| v));
+    let mut samples = anchor.into_iter().chain(in_order(w).map(|(t, v)| (Some(t), v)));
     let mut previous = samples.next()?;
     let mut count = 0u64;
-    for value in samples {
-        count += u64::from(differ(&previous, &value));
-        previous = value;
+    for current in samples {
+        let times = previous.0.zip(current.0);
+        count += u64::from(differ(times, (&previous.1, &current.1)));
+        previous = current;
     }
     Some(Value::Float(count as f64))
 }

@@ -18,6 +18,7 @@ pub struct Outcome {
 pub fn engine() -> Engine {
     Engine::new(EngineSettings {
         delayed_name_removal: true,
+        use_start_timestamps: true,
         parse_options: ParseOptions::all(),
         max_annotations: 1000,
         ..EngineSettings::default()
@@ -44,6 +45,14 @@ pub fn run(text: &str) -> Outcome {
                     for (i, value) in line.values.iter().enumerate() {
                         if let Some(value) = value {
                             samples.push((line.labels.clone(), i as i64 * step, value.clone()));
+                        }
+                    }
+                }
+                for line in series.iter().filter(|l| l.start_times) {
+                    for (i, value) in line.values.iter().enumerate() {
+                        if let Some(Value::Float(relative)) = value {
+                            let t = i as i64 * step;
+                            store.insert_start(&line.labels, t, t + *relative as i64);
                         }
                     }
                 }

@@ -10,12 +10,18 @@ use storage::{Appender, MetricsStore, Querier, StoreError};
 #[derive(Default, Clone)]
 pub struct MemoryStore {
     series: BTreeMap<Labels, BTreeMap<TimestampMs, Value>>,
+    start_times: BTreeMap<Labels, BTreeMap<TimestampMs, TimestampMs>>,
 }
 
 impl MemoryStore {
     /// Later values replace earlier ones of the same time.
     pub fn insert(&mut self, labels: &Labels, t: TimestampMs, value: Value) {
         self.series.entry(labels.clone()).or_default().insert(t, value);
+    }
+
+    /// When the counting of the sample at `t` began.
+    pub fn insert_start(&mut self, labels: &Labels, t: TimestampMs, start: TimestampMs) {
+        self.start_times.entry(labels.clone()).or_default().insert(t, start);
     }
 
     /// Gives histograms the reset hints a real store knows from its chunks.
@@ -66,6 +72,7 @@ impl MetricsStore for MemoryStore {
     fn querier(&self, mint: TimestampMs, maxt: TimestampMs) -> Result<Arc<dyn Querier>, StoreError> {
         Ok(Arc::new(MemoryQuerier {
             series: self.series.iter().map(|(l, s)| (l.clone(), s.clone())).collect(),
+            start_times: self.start_times.clone(),
             mint,
             maxt,
         }))
@@ -119,6 +126,7 @@ impl Appender for NoAppender {
 
 struct MemoryQuerier {
     series: Vec<(Labels, BTreeMap<TimestampMs, Value>)>,
+    start_times: BTreeMap<Labels, BTreeMap<TimestampMs, TimestampMs>>,
     mint: TimestampMs,
     maxt: TimestampMs,
 }
@@ -145,6 +153,9 @@ impl Querier for MemoryQuerier {
         out.clear();
         for (t, value) in self.series[series.token as usize].1.range(mint..=maxt) {
             out.push(*t, value.clone());
+        }
+        if let Some(starts) = self.start_times.get(&series.labels) {
+            out.start_times.extend(starts.range(mint..=maxt).map(|(t, start)| (*t, *start)));
         }
         Ok(())
     }
