@@ -33,6 +33,8 @@ pub struct Settings {
     pub config_file: Option<PathBuf>,
     /// Check the configuration and exit.
     pub verify_only: bool,
+    /// What was given, for reading the file again.
+    pub(crate) flags: Flags,
 }
 
 impl Settings {
@@ -77,7 +79,8 @@ impl Settings {
         if flags.is_on("print-config-stderr") {
             eprintln!("{}", config.to_yaml());
         }
-        Ok(Settings { config, config_file, verify_only: flags.is_on("verify-config") })
+        let verify_only = flags.is_on("verify-config");
+        Ok(Settings { config, config_file, verify_only, flags: flags.clone() })
     }
 
     pub fn listen_address(&self) -> String {

@@ -24,7 +24,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use front::{Door, Host, Running, StartError};
+use front::{Door, Host, Reload, Running, StartError};
 use storage::LogStore;
 
 pub use config::{Config, RetentionRule, StorageNeeds};
@@ -35,6 +35,8 @@ const NAME: &str = "loki";
 /// What the binary injects.
 pub struct Parts {
     pub store: Arc<dyn LogStore>,
+    /// Told what a reload changes about the store: retention.
+    pub reconfigure_store: Arc<dyn Fn(&StorageNeeds) + Send + Sync>,
 }
 
 /// Starts the service.
@@ -42,5 +44,28 @@ pub async fn start(settings: Settings, parts: Parts, host: &Host) -> Result<Runn
     let door = Door::bind(NAME, &settings.listen_address()).await?;
     front::metrics::register_process(&host.registry, NAME, host.version);
     let app = state::App::new(settings, parts.store, host);
-    Ok(door.serve(routes::router(app), host))
+    let reload = reload(app.clone(), parts.reconfigure_store);
+    Ok(door.serve(routes::router(app), host).with_reload(reload))
+}
+
+/// Reads the file again; limits and retention change, the port and the pools stay as they are.
+fn reload(app: state::Shared, reconfigure_store: Arc<dyn Fn(&StorageNeeds) + Send + Sync>) -> Reload {
+    Arc::new(move || {
+        let (app, reconfigure_store) = (app.clone(), reconfigure_store.clone());
+        Box::pin(async move {
+            let given = app.flags.clone();
+            let read = tokio::task::spawn_blocking(move || Settings::from_flags(&given));
+            match read.await.map_err(|e| e.to_string())? {
+                Ok(settings) => {
+                    reconfigure_store(&settings.config.storage_needs());
+                    app.apply(settings.config);
+                    Ok(())
+                }
+                Err(e) => {
+                    tracing::error!("configuration refused, the running one stays: {e}");
+                    Err(e.to_string())
+                }
+            }
+        })
+    })
 }

@@ -4,11 +4,14 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use ::flags::Flags;
+use arc_swap::ArcSwap;
 use front::{Host, Pool};
 use logql::{Engine, Limits, QueryContext};
 use model::TimestampNs;
 use storage::LogStore;
 
+use crate::config::{Config, LimitsConfig};
 use crate::error::ApiError;
 use crate::flags::Settings;
 use crate::metrics::Metrics;
@@ -23,44 +26,72 @@ const PUSHES_WAITING_MAX: usize = 4096;
 pub type Shared = Arc<App>;
 
 pub struct App {
-    pub settings: Settings,
+    /// Replaced by a reload.
+    active: ArcSwap<Active>,
+    /// What the process was started with.
+    pub flags: Flags,
     pub store: Arc<dyn LogStore>,
-    pub engine: Engine,
     pub queries: Pool,
     pub pushes: Pool,
     pub metrics: Metrics,
     pub host: Host,
     /// Live tails, bounded by `max_concurrent_tail_requests`.
     pub tails: AtomicUsize,
-    pub ingestion: Option<TokenBucket>,
     parallelism: usize,
 }
 
-impl App {
-    pub fn new(settings: Settings, store: Arc<dyn LogStore>, host: &Host) -> Shared {
-        let limits = &settings.config.limits_config;
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let queries = Pool::new("query", settings.config.querier.max_concurrent.max(1), QUERIES_WAITING_MAX);
-        let pushes = Pool::new("push", PUSHES_RUNNING_MAX, PUSHES_WAITING_MAX);
-        queries.register(&host.registry);
-        pushes.register(&host.registry);
+/// The configuration in effect and what is made of it.
+pub struct Active {
+    pub config: Config,
+    pub engine: Engine,
+    pub ingestion: Option<TokenBucket>,
+}
+
+impl Active {
+    fn new(config: Config) -> Active {
+        let limits = &config.limits_config;
+        let engine = Engine::new(Limits { max_query_series: limits.max_query_series, ..Limits::default() });
         let ingestion = limits.ingestion_rate_mb.filter(|mb| *mb > 0.0).map(|mb| {
             let bytes = mb * f64::from(1 << 20);
             let burst = limits.ingestion_burst_size_mb.map_or(bytes * 1.5, |mb| mb * f64::from(1 << 20));
             TokenBucket::new(bytes, burst.max(bytes))
         });
+        Active { engine, ingestion, config }
+    }
+
+    pub fn limits(&self) -> &LimitsConfig {
+        &self.config.limits_config
+    }
+}
+
+impl App {
+    pub fn new(settings: Settings, store: Arc<dyn LogStore>, host: &Host) -> Shared {
+        let running_max = settings.config.querier.max_concurrent.max(1);
+        let queries = Pool::new("loki_query", running_max, QUERIES_WAITING_MAX);
+        let pushes = Pool::new("loki_push", PUSHES_RUNNING_MAX, PUSHES_WAITING_MAX);
+        queries.register(&host.registry);
+        pushes.register(&host.registry);
         Arc::new(App {
-            engine: Engine::new(Limits { max_query_series: limits.max_query_series, ..Limits::default() }),
+            active: ArcSwap::from_pointee(Active::new(settings.config)),
+            flags: settings.flags,
             queries,
             pushes,
             metrics: Metrics::new(&host.registry),
             host: host.clone(),
             tails: AtomicUsize::new(0),
-            ingestion,
-            parallelism: cores,
+            parallelism: std::thread::available_parallelism().map_or(1, usize::from),
             store,
-            settings,
         })
+    }
+
+    /// The configuration in effect. Take it once per request.
+    pub fn active(&self) -> Arc<Active> {
+        self.active.load_full()
+    }
+
+    /// Puts a new configuration in effect.
+    pub fn apply(&self, config: Config) {
+        self.active.store(Arc::new(Active::new(config)));
     }
 
     pub fn now(&self) -> TimestampNs {
@@ -75,7 +106,7 @@ impl App {
     ) -> Result<T, ApiError> {
         let cancelled = Arc::new(AtomicBool::new(false));
         let _guard = CancelOnDrop(cancelled.clone());
-        let timeout = self.settings.config.limits_config.query_timeout.to_std();
+        let timeout = self.active().limits().query_timeout.to_std();
         let deadline = (!timeout.is_zero()).then(|| Instant::now() + timeout);
         let context = QueryContext { deadline, cancelled, parallelism: self.parallelism };
         let app = self.clone();

@@ -78,7 +78,7 @@ impl Loki {
 
 fn settings(config: &str) -> Settings {
     let config: Config = config::parse("test.yml", config).unwrap();
-    Settings { config, config_file: None, verify_only: false }
+    Settings { config, config_file: None, verify_only: false, flags: ::flags::Flags::default() }
 }
 
 fn encode(text: &str) -> String {
@@ -364,6 +364,38 @@ async fn operators_endpoints() {
     check("/loki/api/v1/unknown", 404, "404 page not found\n").await;
 }
 
+#[tokio::test]
+async fn a_reload_applies_all_or_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("loki.yml");
+    let write = |limits: &str| {
+        let head = "server: {http_listen_address: 127.0.0.1, http_listen_port: 0}\n";
+        let tail = "compactor: {retention_enabled: true, delete_request_store: filesystem}\n";
+        std::fs::write(&file, format!("{head}{tail}limits_config: {limits}\n")).unwrap();
+    };
+    write("{max_query_series: 7, retention_period: 24h}");
+    let args = vec![format!("-config.file={}", file.display())];
+    let flags = ::flags::Flags::parse("loki", crate::FLAGS, &args).unwrap();
+    let settings = Settings::from_flags(&flags).unwrap();
+    assert_eq!(settings.config.storage_needs().retention_ms, 24 * 3_600_000);
+    let told: Arc<std::sync::Mutex<Vec<i64>>> = Arc::default();
+    let heard = told.clone();
+    let parts = crate::Parts {
+        store: Arc::new(MemoryStore::new()),
+        reconfigure_store: Arc::new(move |needs| heard.lock().unwrap().push(needs.retention_ms)),
+    };
+    let host = Host::detached();
+    let running = crate::start(settings, parts, &host).await.unwrap();
+    write("{max_query_series: 8, retention_period: 48h}");
+    running.reload().await.unwrap();
+    write("{max_query_serie: 9}");
+    let error = running.reload().await.unwrap_err();
+    assert!(error.contains("loki.yml:3:") && error.contains("max_query_serie"), "{error}");
+    assert_eq!(*told.lock().unwrap(), [48 * 3_600_000]);
+    host.shutdown.cancel();
+    running.stop().await;
+}
+
 mod tail {
     use super::*;
     use std::time::Duration;
@@ -450,7 +482,7 @@ mod tail {
     async fn serve(config: &str) -> (Arc<MemoryStore>, front::Running, Host) {
         let store = Arc::new(MemoryStore::new());
         let config = format!("server: {{http_listen_address: 127.0.0.1, http_listen_port: 0}}\n{config}");
-        let parts = crate::Parts { store: store.clone() };
+        let parts = crate::Parts { store: store.clone(), reconfigure_store: Arc::new(|_| {}) };
         let host = Host::detached();
         let running = crate::start(settings(&config), parts, &host).await.unwrap();
         (store, running, host)

@@ -29,7 +29,7 @@ pub async fn metrics(State(app): State<Shared>, headers: HeaderMap) -> Response 
 }
 
 pub async fn config(State(app): State<Shared>) -> Response {
-    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], app.settings.config.to_yaml()).into_response()
+    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], app.active().config.to_yaml()).into_response()
 }
 
 /// The parts of Loki that run here, in its wording.
@@ -48,7 +48,7 @@ pub async fn build_info(State(app): State<Shared>) -> Response {
 
 pub async fn log_level(State(app): State<Shared>) -> Response {
     let mut out = String::from("{\"message\":");
-    render::string(&mut out, &format!("Current log level is {}", app.settings.config.server.log_level));
+    render::string(&mut out, &format!("Current log level is {}", app.active().config.server.log_level));
     out.push_str("}\n");
     json(out)
 }

@@ -44,7 +44,8 @@ struct Volume {
 
 impl Volume {
     fn read(app: &Shared, params: &Params) -> Result<Volume, ApiError> {
-        let limits = &app.settings.config.limits_config;
+        let active = app.active();
+        let limits = active.limits();
         if !limits.volume_enabled {
             return Err(ApiError::new(
                 axum::http::StatusCode::NOT_FOUND,

@@ -48,8 +48,9 @@ fn header_text(headers: &HeaderMap, name: header::HeaderName) -> Result<String, 
 /// Decodes, checks and stores a request. Returns when its good entries are durable.
 fn store(app: &Shared, body: &[u8], encoding: &str, content_type: &str) -> Result<(), ApiError> {
     let streams = decode(body, encoding, content_type)?;
-    let ingest = Ingest::check(streams, &app.settings.config.limits_config, app.now(), &app.metrics)?;
-    if let Some(bucket) = &app.ingestion
+    let active = app.active();
+    let ingest = Ingest::check(streams, active.limits(), app.now(), &app.metrics)?;
+    if let Some(bucket) = &active.ingestion
         && !bucket.take(usize::try_from(ingest.bytes).unwrap_or(usize::MAX))
     {
         app.metrics.discard("rate_limited", ingest.lines, ingest.bytes);

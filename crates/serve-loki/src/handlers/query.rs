@@ -52,7 +52,8 @@ pub async fn range(
 
 /// Applies `max_query_lookback` and `max_query_length`.
 pub fn check_range(app: &Shared, range: &mut TimeRangeNs) -> Result<(), ApiError> {
-    let limits = &app.settings.config.limits_config;
+    let active = app.active();
+    let limits = active.limits();
     if limits.max_query_lookback.as_ns() > 0 {
         range.start = range.start.max(app.now().saturating_sub(limits.max_query_lookback.as_ns()));
     }
@@ -78,11 +79,12 @@ fn log_params(headers: &HeaderMap, params: &Params) -> Result<LogParams, ApiErro
 
 async fn run(app: Shared, params: &Params, time: TimeParams, log: LogParams) -> Result<Response, ApiError> {
     let expr = logql_syntax::parse(params.get("query").unwrap_or(""))?;
-    check_limits(&expr, &app.settings.config.limits_config, &log)?;
+    let active = app.active();
+    check_limits(&expr, active.limits(), &log)?;
     let body = app
         .query(move |app, context| {
             let querier = app.store.querier()?;
-            let result = app.engine.query(querier.as_ref(), &expr, time, &log, context)?;
+            let result = active.engine.query(querier.as_ref(), &expr, time, &log, context)?;
             app.metrics.query_bytes.add(result.stats.bytes);
             app.metrics.query_lines.add(result.stats.lines);
             Ok(render::query(&result, log.categorize))

@@ -71,7 +71,7 @@ impl Request {
         // Compiled once more where it runs; here only to refuse it with a status.
         Pipeline::compile(&expr.stages)?;
         let limit = params::limit(params)?;
-        let max = app.settings.config.limits_config.max_entries_limit_per_query;
+        let max = app.active().limits().max_entries_limit_per_query;
         if max > 0 && limit > max {
             return Err(ApiError::bad(format!(
                 "max entries limit per query exceeded, limit > max_entries_limit_per_query ({limit} > {max})"
@@ -103,7 +103,7 @@ struct Place(Shared);
 impl Place {
     /// The error is the reason of the close frame.
     fn take(app: &Shared) -> Result<Place, String> {
-        let limit = app.settings.config.limits_config.max_concurrent_tail_requests;
+        let limit = app.active().limits().max_concurrent_tail_requests;
         let count = app.tails.fetch_add(1, Ordering::Relaxed) + 1;
         let place = Place(app.clone());
         app.metrics.tails.add(1.0);
@@ -154,7 +154,7 @@ async fn run(app: &Shared, request: Request, socket: &mut WebSocket) -> Result<S
     if !history.is_empty() && socket.send(frame(&history, &[], categorize)).await.is_err() {
         return Ok(String::new());
     }
-    let ends = tokio::time::Instant::now() + app.settings.config.querier.tail_max_duration.to_std();
+    let ends = tokio::time::Instant::now() + app.active().config.querier.tail_max_duration.to_std();
     let mut ping = tokio::time::interval(PING_EVERY);
     let mut held: VecDeque<(tokio::time::Instant, Vec<ResultStream>)> = VecDeque::new();
     loop {
@@ -202,7 +202,7 @@ async fn history(app: &Shared, request: &Request) -> Result<Vec<ResultStream>, A
         .query(move |app, context| {
             let querier = app.store.querier()?;
             let time = TimeParams::Range { start, end, step: 0 };
-            match app.engine.query(querier.as_ref(), &expr, time, &log, context)?.data {
+            match app.active().engine.query(querier.as_ref(), &expr, time, &log, context)?.data {
                 QueryData::Streams(streams) => Ok(streams),
                 _ => Ok(Vec::new()),
             }
