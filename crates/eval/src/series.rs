@@ -43,7 +43,8 @@ pub fn collect(cx: &Context, stream: &mut dyn SeriesStream) -> Result<Vec<Series
         cx.check()?;
         let weight = series.column.weight();
         if weight > 0 {
-            cx.hold(weight)?;
+            // Absent steps take memory too, if not much.
+            cx.hold(weight.max(series.column.len() / 8))?;
             all.push(series);
         }
     }
@@ -116,6 +117,10 @@ impl MergeSet {
             target.column.set(step, value);
         }
         Ok(())
+    }
+
+    pub fn contains(&self, labels: &Labels) -> bool {
+        self.by_labels.contains_key(labels)
     }
 
     /// The column of `labels`, made on first use.

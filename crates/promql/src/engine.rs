@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use eval::{Cancellation, Context, Place, Steps};
+use eval::{Cancellation, Context, EvalError, Place, Steps};
 use model::TimestampMs;
 use promql_syntax::{Expr, ParseOptions, PosRange, ValueType, parse_with};
 use storage::MetricsStore;
 
 use crate::bounds::bounds;
 use crate::evaluator::{Evaluator, Query};
-use crate::resolve::{QueryRange, resolve};
+use crate::resolve::{MAX_TIME_MS, QueryRange, resolve};
 use crate::result::{self, MatrixSeries, QueryResult, QueryValue};
 use crate::selector::RangeSource;
 use crate::{ErrorKind, QueryError, statistics_only};
@@ -85,7 +85,7 @@ impl Engine {
         context: &QueryContext,
     ) -> Result<QueryResult, QueryError> {
         let parsed = self.parse(expr)?;
-        self.run(store, expr, parsed, Steps::instant(time), true, context)
+        self.run(store, expr, parsed, Steps::instant(in_reach(time)), true, context)
     }
 
     /// The values of `expr` from `start` to `end`, every `step`.
@@ -111,7 +111,8 @@ impl Engine {
                 "zero or negative query resolution step widths are not accepted",
             ));
         }
-        self.run(store, expr, parsed, Steps::range(start, end, step_ms), false, context)
+        let steps = Steps::range(in_reach(start), in_reach(end), step_ms);
+        self.run(store, expr, parsed, steps, false, context)
     }
 
     fn parse(&self, expr: &str) -> Result<Expr, QueryError> {
@@ -135,7 +136,14 @@ impl Engine {
         let deadline = [context.deadline, timeout].into_iter().flatten().min();
         let cx =
             Context::new(Cancellation { flag: context.cancel.clone(), deadline }, self.settings.max_samples);
-        let lookback = context.lookback_ms.unwrap_or(self.settings.lookback_ms);
+        if steps.is_empty() {
+            let value = QueryValue::Matrix(Vec::new());
+            return Ok(QueryResult { value, warnings: Vec::new(), infos: Vec::new(), stats: cx.stats() });
+        }
+        if steps.len() > self.settings.max_samples {
+            return Err(EvalError::TooManySamples(self.settings.max_samples).into());
+        }
+        let lookback = context.lookback_ms.unwrap_or(self.settings.lookback_ms).clamp(1, MAX_TIME_MS);
         let (first, last) =
             bounds(&expr, steps.start, steps.end, lookback).unwrap_or((steps.start, steps.end));
         let querier = store
@@ -172,6 +180,10 @@ impl Engine {
             stats: cx.stats(),
         })
     }
+}
+
+fn in_reach(time: TimestampMs) -> TimestampMs {
+    time.clamp(-MAX_TIME_MS, MAX_TIME_MS)
 }
 
 fn value<'a>(evaluator: &Evaluator<'a>, expr: &'a Expr) -> Result<QueryValue, QueryError> {

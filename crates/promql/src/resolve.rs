@@ -5,6 +5,10 @@ use promql_syntax::{At, DurationValue, Expr, QueryTimes, VectorSelector};
 
 use crate::QueryError;
 
+/// Times further from the epoch than this (285,000 years) are taken as this, so that adding and
+/// subtracting any durations a query can name stays within 64 bits.
+pub(crate) const MAX_TIME_MS: i64 = 9_000_000_000_000_000;
+
 /// Start, end and step of the whole query, also inside subqueries.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct QueryRange {
@@ -64,9 +68,10 @@ impl Resolver<'_> {
 
     fn at(&self, at: &mut Option<At>) {
         *at = match *at {
+            Some(At::Timestamp(t)) => Some(At::Timestamp(t.clamp(-MAX_TIME_MS, MAX_TIME_MS))),
             Some(At::Start) => Some(At::Timestamp(self.range.start)),
             Some(At::End) => Some(At::Timestamp(self.range.end)),
-            other => other,
+            None => None,
         };
     }
 

@@ -22,11 +22,12 @@ pub(crate) fn evaluate<'a>(
         start += interval;
     }
     let steps = Steps::range(start, last - offset, interval);
+    // A column holds every step, so their number is limited like that of samples.
+    let cx = outer.query.cx();
+    cx.hold(steps.len())?;
+    cx.release(steps.len());
     let inner = Evaluator { query: outer.query, steps };
-    let series = if steps.is_empty() {
-        Vec::new()
-    } else {
-        eval::collect(outer.query.cx(), &mut *inner.vector(&subquery.expr)?)?
-    };
+    let series =
+        if steps.is_empty() { Vec::new() } else { eval::collect(cx, &mut *inner.vector(&subquery.expr)?)? };
     Ok((series, steps, WindowShape { range, offset, at }))
 }

@@ -25,18 +25,23 @@ pub fn count_values(
                 (None, Some(h)) => print(h),
                 (None, None) => continue,
             };
-            let labels = groups.entry(value).or_insert_with_key(|value| {
-                let mut with_value = series.labels.to_builder();
-                with_value.set(label, value.as_str());
-                // The value label is part of the group even if the grouping does not name it, and goes
-                // if the grouping drops it.
-                grouping.group_of(&with_value.build())
-            });
-            let counted = out.entry(labels, steps);
+            let labels = groups
+                .entry(value)
+                .or_insert_with_key(|value| {
+                    let mut with_value = series.labels.to_builder();
+                    with_value.set(label, value.as_str());
+                    // The value label is part of the group even if the grouping does not name it, and goes
+                    // if the grouping drops it.
+                    grouping.group_of(&with_value.build())
+                })
+                .clone();
+            if !out.contains(&labels) {
+                cx.hold(steps / 8 + 1)?;
+            }
+            let counted = out.entry(&labels, steps);
             let count = counted.column.float(step).unwrap_or(0.0);
             counted.column.set_float(step, count + 1.0);
         }
-        cx.hold(0)?;
     }
     Ok(out.into_series())
 }

@@ -191,6 +191,42 @@ fn remarks_are_listed_up_to_a_limit() {
     assert_eq!(result.infos[10], "5 more info annotations omitted");
 }
 
+#[test]
+fn extreme_times_and_ranges_are_harmless() {
+    let store = store(&["a 1x10"]);
+    let engine = Engine::default();
+    let instant = |expr: &str, t: i64| engine.instant(&store, expr, t, &QueryContext::default());
+    for t in [i64::MIN, -1, 0, i64::MAX] {
+        for expr in [
+            "a",
+            "a offset 290y",
+            "a offset -290y",
+            "a @ 9223372036854774",
+            "a @ -9223372036854774 offset -290y",
+            "rate(a[290y] offset 290y)",
+            "rate(a[290y] @ 9223372036854774 offset 290y)",
+            "max_over_time(a[1y:290y])",
+            "max_over_time(a[5m:1m] @ -9223372036854774 offset 290y)",
+            "time() + timestamp(a)",
+            "year(vector(1e300)) + month(vector(-1e300))",
+            "predict_linear(a[5m], 1e300)",
+        ] {
+            instant(expr, t).unwrap_or_else(|e| panic!("{expr} at {t}: {e}"));
+        }
+    }
+    for expr in ["max_over_time(a[290y:1ms])", "count_over_time((a[10y:1ms])[1m:])"] {
+        if let Err(error) = instant(expr, 0) {
+            assert!(matches!(error.kind, ErrorKind::TooManySamples | ErrorKind::BadData), "{expr}: {error}");
+        } else {
+            panic!("{expr} found room");
+        }
+    }
+    let endless = engine.range(&store, "a", i64::MIN, i64::MAX, 1, &QueryContext::default());
+    assert_eq!(endless.expect_err("all of time").kind, ErrorKind::TooManySamples);
+    let backwards = engine.range(&store, "a", 1000, 0, 1, &QueryContext::default()).unwrap();
+    assert_eq!(backwards.value, QueryValue::Matrix(Vec::new()));
+}
+
 /// The deepest tree the parser lets through fits onto a thread's default stack.
 #[test]
 fn deep_queries_do_not_exhaust_the_stack() {

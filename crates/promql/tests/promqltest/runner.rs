@@ -2,6 +2,7 @@
 
 use model::{FloatHistogram, Labels, ResetHint, Value};
 use promql::{Engine, EngineSettings, MatrixSeries, ParseOptions, QueryContext, QueryResult, QueryValue};
+use promql_syntax::{At, Expr, ValueType, parse_with};
 
 use crate::nhcb;
 use crate::notation::Values;
@@ -100,6 +101,7 @@ fn check(engine: &Engine, store: &MemoryStore, eval: &Eval) -> Result<(), String
     if expected.ordered || matches!(result.value, QueryValue::String { .. } | QueryValue::Matrix(_)) {
         return Ok(());
     }
+    pinned(engine, store, eval, t)?;
     // The middle step of a range query must give the same, unless the query asks for its own times.
     let lower = eval.expr.to_lowercase();
     if ["step(", "range(", "start(", "end("].iter().any(|name| lower.contains(name)) {
@@ -116,6 +118,45 @@ fn check(engine: &Engine, store: &MemoryStore, eval: &Eval) -> Result<(), String
             other => Err(format!("as a range query: {other:?}")),
         },
         _ => vector(expected, &middle).map_err(|e| format!("as a range query: {e}")),
+    }
+}
+
+/// With `@ t` on every selector the result must be the same at any other time.
+fn pinned(engine: &Engine, store: &MemoryStore, eval: &Eval, t: i64) -> Result<(), String> {
+    let mut expr = parse_with(&eval.expr, ParseOptions::all()).map_err(|e| e.to_string())?;
+    if expr.value_type() != ValueType::Vector || !pin(&mut expr, t) {
+        return Ok(());
+    }
+    let text = expr.to_string();
+    for other in [0, t + 3_600_000] {
+        let result = engine
+            .instant(store, &text, other, &QueryContext::default())
+            .map_err(|e| format!("as {text} at {other}: {e}"))?;
+        instant(&eval.expected, &result.value).map_err(|e| format!("as {text} at {other}: {e}"))?;
+    }
+    Ok(())
+}
+
+/// Pins the selectors of an expression. False when it asks for the time otherwise.
+fn pin(expr: &mut Expr, t: i64) -> bool {
+    let at = |at: &mut Option<At>| {
+        at.get_or_insert(At::Timestamp(t));
+        true
+    };
+    match expr {
+        Expr::Number(_) | Expr::String(_) => true,
+        Expr::Vector(e) => at(&mut e.at),
+        Expr::Matrix(e) => at(&mut e.selector.at),
+        Expr::Subquery(e) => at(&mut e.at),
+        Expr::Call(e) => {
+            let name = e.function.name;
+            let asks_time = ["hour", "minute", "month", "year", "predict_linear", "time", "timestamp"];
+            !asks_time.contains(&name) && !name.starts_with("day") && e.args.iter_mut().all(|arg| pin(arg, t))
+        }
+        Expr::Aggregate(e) => e.param.as_mut().is_none_or(|p| pin(p, t)) && pin(&mut e.expr, t),
+        Expr::Binary(e) => pin(&mut e.lhs, t) && pin(&mut e.rhs, t),
+        Expr::Unary(e) => pin(&mut e.expr, t),
+        Expr::Paren(e) => pin(&mut e.expr, t),
     }
 }
 
