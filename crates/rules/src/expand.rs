@@ -21,6 +21,8 @@ pub fn check(text: &str) -> Result<(), String> {
 
 /// Expands the texts of one rule.
 pub struct Expander {
+    /// `__alert_<name>`, as errors call the template.
+    name: String,
     functions: Functions,
     time: Arc<AtomicI64>,
     external_labels: Arc<BTreeMap<String, String>>,
@@ -29,13 +31,20 @@ pub struct Expander {
 
 impl Expander {
     pub fn new(
+        alert: &str,
         engine: Arc<dyn QueryEngine>,
         external_labels: Arc<BTreeMap<String, String>>,
         external_url: &str,
     ) -> Expander {
         let time = Arc::new(AtomicI64::new(0));
         let functions = functions(Some(engine), time.clone(), external_url);
-        Expander { functions, time, external_labels, external_url: external_url.to_owned() }
+        Expander {
+            name: format!("__alert_{alert}"),
+            functions,
+            time,
+            external_labels,
+            external_url: external_url.to_owned(),
+        }
     }
 
     /// Expands one text; a failure becomes part of the result, where a person will see it.
@@ -57,11 +66,12 @@ impl Expander {
             ("Value".to_owned(), value),
         ])));
         let mut set = Set::new(self.functions.clone());
-        let result = set.parse("", &format!("{PRELUDE}{text}")).and_then(|()| set.execute("", &data));
-        match result {
-            Ok(text) => text,
-            Err(e) => format!("<error expanding template: {e}>"),
+        if let Err(e) = set.parse(&self.name, &format!("{PRELUDE}{text}")) {
+            return format!("<error expanding template: error parsing template {}: {e}>", self.name);
         }
+        set.execute(&self.name, &data).unwrap_or_else(|e| {
+            format!("<error expanding template: error executing template {}: {e}>", self.name)
+        })
     }
 }
 

@@ -101,7 +101,8 @@ pub(crate) struct Inner {
     pub slots: Vec<Slot>,
     pub seconds: f64,
     pub at: i64,
-    restored: bool,
+    /// Evaluations so far, up to the one that restores.
+    evaluations: u32,
 }
 
 /// What an evaluation needs.
@@ -132,7 +133,7 @@ impl Group {
             series: BTreeSet::new(),
         };
         let slots = rules.into_iter().map(slot).collect();
-        let inner = Mutex::new(Inner { slots, seconds: 0.0, at: 0, restored: false });
+        let inner = Mutex::new(Inner { slots, seconds: 0.0, at: 0, evaluations: 0 });
         Group { name, file, interval_ms, offset_ms, limit, fingerprint, inner }
     }
 
@@ -151,13 +152,15 @@ impl Group {
         let key = self.key();
         let mut inner = self.lock();
         let mut due = Vec::new();
-        let first = !inner.restored;
+        let evaluations = inner.evaluations;
         for slot in &mut inner.slots {
             let rule_began = Instant::now();
             tools.metrics.evaluations.with(&[&key]).inc();
             let mut result = slot.eval(tools, time, self.offset_ms, self.limit);
             if let Rule::Alerting(rule) = &mut slot.rule {
-                if first && result.is_ok() {
+                // At the first evaluation scrapes and recorded series may not be there yet.
+                let turn = evaluations > 0 || rule.hold_ms < tools.tolerance.grace_ms;
+                if !rule.restored && turn && result.is_ok() {
                     match restore(rule, tools.store, time, tools.tolerance) {
                         Ok(()) => result = slot.write_restored(tools, time),
                         Err(e) => tracing::warn!(group = self.name, "restoring alert times failed: {e}"),
@@ -185,7 +188,7 @@ impl Group {
                 }
             }
         }
-        inner.restored = true;
+        inner.evaluations = evaluations.saturating_add(1);
         inner.at = time;
         inner.seconds = began.elapsed().as_secs_f64();
         tools.metrics.group_last_duration.with(&[&key]).set(inner.seconds);
@@ -209,7 +212,7 @@ impl Group {
     /// Takes over what an equal-named group of before a reload knew: alerts, written series, health.
     pub fn inherit(&self, before: &Group) {
         let (mut mine, mut theirs) = (self.lock(), before.lock());
-        mine.restored = theirs.restored;
+        mine.evaluations = theirs.evaluations;
         for slot in &mut mine.slots {
             let same = theirs.slots.iter_mut().find(|old| match (&slot.rule, &old.rule) {
                 (Rule::Alerting(a), Rule::Alerting(b)) => a.name == b.name && a.labels == b.labels,
@@ -219,7 +222,7 @@ impl Group {
             let Some(old) = same else {
                 // A rule added by a reload has nothing to restore.
                 if let Rule::Alerting(rule) = &mut slot.rule {
-                    rule.restored = theirs.restored;
+                    rule.restored = theirs.evaluations > 1;
                 }
                 continue;
             };

@@ -128,7 +128,7 @@ impl RuleManager {
             labels.extend(rule.labels.clone());
             if rule.record.is_empty() {
                 let engine = self.parts.engine.clone();
-                let expander = Expander::new(engine, external.clone(), &settings.external_url);
+                let expander = Expander::new(&rule.alert, engine, external.clone(), &settings.external_url);
                 Rule::Alerting(AlertingRule::new(rule, labels, expander))
             } else {
                 Rule::Recording(RecordingRule::new(rule, labels))

@@ -64,7 +64,8 @@ impl Fixture {
         let rule = &spec.rules[0];
         let rule = if rule.record.is_empty() {
             let external = Arc::new(BTreeMap::from([("region".to_owned(), "eu".to_owned())]));
-            let expander = crate::expand::Expander::new(self.engine.clone(), external, "http://prom/x");
+            let expander =
+                crate::expand::Expander::new(&rule.alert, self.engine.clone(), external, "http://prom/x");
             Rule::Alerting(AlertingRule::new(rule, rule.labels.clone(), expander))
         } else {
             Rule::Recording(RecordingRule::new(rule, rule.labels.clone()))
@@ -217,11 +218,13 @@ fn a_long_wait_survives_a_restart() {
     // A new process, over the same store, after five minutes of downtime, which do not count.
     let group = f.group(yaml);
     f.eval(&group, START + 25 * MINUTE);
+    assert!(f.stored("ALERTS_FOR_STATE", START + 25 * MINUTE).is_empty(), "not before it is restored");
+    f.eval(&group, START + 25 * MINUTE + 15_000);
     let RuleKind::Alerting { alerts, .. } = &group.state().rules[0].kind else { panic!() };
-    assert_eq!(alerts[0].active_at, START + 5 * MINUTE);
-    f.eval(&group, START + 34 * MINUTE);
-    assert_eq!(state(&group).0, AlertState::Pending);
+    assert_eq!(alerts[0].active_at, START + 5 * MINUTE + 15_000);
     f.eval(&group, START + 35 * MINUTE);
+    assert_eq!(state(&group).0, AlertState::Pending);
+    f.eval(&group, START + 35 * MINUTE + 15_000);
     assert_eq!(state(&group).0, AlertState::Firing);
 }
 
