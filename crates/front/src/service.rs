@@ -78,6 +78,11 @@ impl Running {
         self
     }
 
+    /// Cancelled when the service or the process is stopped: what tasks of the service listen to.
+    pub fn token(&self) -> CancellationToken {
+        self.shutdown.clone()
+    }
+
     /// Adds a task that ends by itself after the service's token is cancelled: engines, flushers.
     pub fn with_task(mut self, task: JoinHandle<()>) -> Running {
         self.tasks.push(task);
