@@ -25,10 +25,26 @@ pub fn render_families(families: &[Family], headers: &HeaderMap) -> Response {
 pub fn register_process(registry: &Registry, service: &str, version: &'static str) {
     registry.collector(|out| out.extend(process_families()));
     let name = format!("{service}_build_info");
+    let help = format!(
+        "A metric with a constant '1' value labeled by version, revision, branch, goversion from which {service} \
+         was built, and the goos and goarch for the build."
+    );
+    // Go's names for the machine, as queries over a fleet expect them.
+    let arch = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
     registry.collector(move |out| {
-        let labels = [("version", version), ("goversion", "rust"), ("branch", "main"), ("revision", "")];
-        let help = "A metric with a constant '1' value labeled by version.";
-        out.push(Family::gauge(name.clone(), help).with(&labels, 1.0));
+        let labels = [
+            ("version", version),
+            ("goversion", "rust"),
+            ("branch", "main"),
+            ("revision", ""),
+            ("goos", std::env::consts::OS),
+            ("goarch", arch),
+        ];
+        out.push(Family::gauge(name.clone(), help.clone()).with(&labels, 1.0));
     });
 }
 
@@ -54,6 +70,20 @@ fn process_families() -> Vec<Family> {
     if let Ok(entries) = std::fs::read_dir("/proc/self/fd") {
         let open = entries.count() as f64;
         out.push(number("process_open_fds", "Number of open file descriptors.", open));
+    }
+    for (resource, name, help) in [
+        (libc::RLIMIT_NOFILE, "process_max_fds", "Maximum number of open file descriptors."),
+        (
+            libc::RLIMIT_AS,
+            "process_virtual_memory_max_bytes",
+            "Maximum amount of virtual memory available in bytes.",
+        ),
+    ] {
+        let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        // SAFETY: the structure is valid for the call to fill.
+        if unsafe { libc::getrlimit(resource, &mut limit) } == 0 {
+            out.push(number(name, help, limit.rlim_cur as f64));
+        }
     }
     let help = "Start time of the process since unix epoch in seconds.";
     out.push(number("process_start_time_seconds", help, process_start()));

@@ -1,4 +1,4 @@
-//! CPU time by mode from `/proc/stat`, thermal throttling, isolation and hot-plug state from sysfs.
+//! CPU time by mode from `/proc/stat`, thermal throttling and isolation from sysfs.
 
 use std::collections::BTreeMap;
 
@@ -86,14 +86,11 @@ fn topology(s: &mut Scrape) {
     let mut cores: BTreeMap<(String, String), f64> = BTreeMap::new();
     let mut packages: BTreeMap<String, f64> = BTreeMap::new();
     for name in names(&base).unwrap_or_default() {
-        let Some(cpu) = name.strip_prefix("cpu").filter(|n| n.bytes().all(|b| b.is_ascii_digit())) else {
+        let digits = name.strip_prefix("cpu").unwrap_or("");
+        if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
             continue;
-        };
-        let dir = base.join(&name);
-        if let Some(online) = number_file(&dir.join("online")) {
-            let help = "CPUs that are online and being scheduled.";
-            s.out.gauge("node_cpu_online", help, &[("cpu", cpu)], online);
         }
+        let dir = base.join(&name);
         let (Some(package), Some(core)) =
             (line(&dir.join("topology/physical_package_id")), line(&dir.join("topology/core_id")))
         else {

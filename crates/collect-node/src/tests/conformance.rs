@@ -28,7 +28,6 @@ const FAMILIES: &[&str] = &[
     "node_cpu_guest_seconds_total",
     "node_cpu_info",
     "node_cpu_isolated",
-    "node_cpu_online",
     "node_cpu_package_throttles_total",
     "node_cpu_scaling_",
     "node_cpu_seconds_total",
