@@ -1,5 +1,7 @@
 //! The ten services: names, ports, flag tables, and how each is wired and started.
 
+mod alertmanager;
+mod exporters;
 mod grafana;
 mod jaeger;
 mod kernel_metrics;
@@ -67,7 +69,16 @@ impl Places {
     }
 }
 
-pub const ALL: &[Service] = &[prometheus::SERVICE, grafana::SERVICE, jaeger::SERVICE, pushgateway::SERVICE];
+pub const ALL: &[Service] = &[
+    prometheus::SERVICE,
+    grafana::SERVICE,
+    alertmanager::SERVICE,
+    jaeger::SERVICE,
+    exporters::NODE,
+    exporters::CADVISOR,
+    exporters::CLOUDOS,
+    pushgateway::SERVICE,
+];
 
 /// Finds a service by name or alias, in any of the usual spellings.
 pub fn find(name: &str) -> Option<&'static Service> {
