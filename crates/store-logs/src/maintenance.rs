@@ -215,7 +215,8 @@ fn replace(inner: &Inner, parts: &[Arc<LogPart>], keep: &crate::merge::Keep<'_>)
 
 fn retain(inner: &Inner) -> Result<(), StoreError> {
     let _one = one_at_a_time(inner);
-    let retention = Retention::new(&inner.settings, inner.clock.now_ns());
+    let policy = inner.retention();
+    let retention = policy.at(inner.clock.now_ns());
     let mut removed = inner.table.retain(retention.cutoff_all()).map_err(from_kernel)?;
     if inner.settings.retention_bytes > 0 {
         removed += inner.table.retain_bytes(inner.settings.retention_bytes).map_err(from_kernel)?;
@@ -229,7 +230,8 @@ fn retain(inner: &Inner) -> Result<(), StoreError> {
 
 /// Rewrites parts in which streams have expired that other streams of the part outlive.
 fn trim(inner: &Inner) -> Result<(), StoreError> {
-    let retention = Retention::new(&inner.settings, inner.clock.now_ns());
+    let policy = inner.retention();
+    let retention = policy.at(inner.clock.now_ns());
     if !retention.has_rules() {
         return Ok(());
     }

@@ -4,19 +4,29 @@ use std::time::Duration;
 
 use model::{Labels, Matcher, TimestampNs};
 
-use crate::settings::{LogStoreSettings, RetentionRule};
+use crate::settings::RetentionRule;
 
+/// What the settings say and may be changed later.
+#[derive(Debug, Clone)]
+pub(crate) struct RetentionPolicy {
+    pub period: Duration,
+    pub rules: Vec<RetentionRule>,
+}
+
+impl RetentionPolicy {
+    pub fn at(&self, now: TimestampNs) -> Retention<'_> {
+        Retention { period: self.period, rules: &self.rules, now }
+    }
+}
+
+/// The policy at one moment.
 pub(crate) struct Retention<'a> {
     period: Duration,
     rules: &'a [RetentionRule],
     now: TimestampNs,
 }
 
-impl<'a> Retention<'a> {
-    pub fn new(settings: &'a LogStoreSettings, now: TimestampNs) -> Retention<'a> {
-        Retention { period: settings.retention, rules: &settings.retention_rules, now }
-    }
-
+impl Retention<'_> {
     pub fn has_rules(&self) -> bool {
         !self.rules.is_empty()
     }
@@ -65,9 +75,9 @@ mod tests {
         };
         let rules = vec![rule("a", 1, 48), rule("a", 2, 72), rule("a", 2, 24), rule("b", 1, 0)];
         let retention = Duration::from_secs(100 * 3600);
-        let settings = LogStoreSettings { retention, retention_rules: rules, ..LogStoreSettings::default() };
+        let policy = RetentionPolicy { period: retention, rules };
         let hour = 3_600_000_000_000;
-        let retention = Retention::new(&settings, 1000 * hour);
+        let retention = policy.at(1000 * hour);
         let cutoff = |job: &str| retention.cutoff(&Labels::from_pairs([("job", job)]));
         assert_eq!(cutoff("a"), 976 * hour);
         assert_eq!(cutoff("b"), i64::MIN);

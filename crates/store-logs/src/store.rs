@@ -22,7 +22,8 @@ use crate::maintenance;
 use crate::metrics::{LogStoreMetrics, add, set};
 use crate::part::LogPart;
 use crate::record;
-use crate::settings::{LogStoreSettings, PARTITION_NS};
+use crate::retention::RetentionPolicy;
+use crate::settings::{LogStoreSettings, PARTITION_NS, RetentionRule};
 use crate::sweep::{GENERATION_ACTIVE, GENERATION_FROZEN};
 use crate::view::{HeadView, View};
 
@@ -46,6 +47,7 @@ pub(crate) struct Inner {
     gate: RwLock<()>,
     state: RwLock<State>,
     listeners: Listeners,
+    retention: Mutex<Arc<RetentionPolicy>>,
     /// One flush, merge or retention at a time.
     pub changing: Mutex<()>,
     pub bell: Bell,
@@ -100,6 +102,7 @@ impl Logs {
         for (part, reason) in &recovery.unreadable {
             tracing::error!(%part, reason, "a part of the log store cannot be read");
         }
+        let policy = RetentionPolicy { period: settings.retention, rules: settings.retention_rules.clone() };
         let inner = Arc::new(Inner {
             table,
             settings,
@@ -108,6 +111,7 @@ impl Logs {
             gate: RwLock::new(()),
             state: RwLock::new(State { active: Arc::default(), frozen: None, parts: Arc::default() }),
             listeners: Listeners::default(),
+            retention: Mutex::new(Arc::new(policy)),
             changing: Mutex::new(()),
             bell: Bell::default(),
         });
@@ -122,6 +126,12 @@ impl Logs {
 
     pub fn kernel_metrics(&self) -> &KernelMetrics {
         self.inner.table.metrics()
+    }
+
+    /// Changes how long entries are kept, from the next round of maintenance on.
+    pub fn set_retention(&self, period: Duration, rules: Vec<RetentionRule>) {
+        let policy = Arc::new(RetentionPolicy { period, rules });
+        *self.inner.retention.lock().unwrap_or_else(PoisonError::into_inner) = policy;
     }
 
     /// Writes the head into parts now.
@@ -171,6 +181,10 @@ impl Inner {
 
     pub fn parts(&self) -> Arc<Vec<Arc<LogPart>>> {
         self.state().parts.clone()
+    }
+
+    pub fn retention(&self) -> Arc<RetentionPolicy> {
+        self.retention.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Estimated bytes in memory: those that collect and those being flushed.

@@ -207,7 +207,8 @@ fn retention_rules_rewrite_parts() {
     };
     let retention = Duration::from_secs(3 * 86_400);
     let rules = vec![rule("short", 1), rule("long", 9)];
-    let world = World::new(LogStoreSettings { retention, retention_rules: rules, ..settings() });
+    let world = World::new(settings());
+    world.store().set_retention(retention, rules);
     for days in [2, 4, 10] {
         for job in ["short", "normal", "long"] {
             push(world.store(), job, &[(NOW - days * DAY, "x")]);
