@@ -4,11 +4,12 @@
 // hash in its name and nothing is inlined as a data: URI (the content security policy forbids those).
 import { defineConfig } from "vite";
 import solid from "vite-plugin-solid";
+import { slimUplot } from "./scripts/slim-uplot.ts";
 
 const mock = process.env.MOCK_URL ?? "http://127.0.0.1:3000";
 
 export default defineConfig({
-  plugins: [solid()],
+  plugins: [solid(), slimUplot()],
   build: {
     assetsDir: "ui-assets",
     assetsInlineLimit: 0,
@@ -21,8 +22,8 @@ export default defineConfig({
         // Few chunks instead of many small ones: together they compress better, and nearly every page needs most of the core.
         advancedChunks: {
           groups: [
-            { name: "core", test: /node_modules\/solid-js|src\/(lib\/(colors|frames|legend|mappings|order|reduce|time|units|variables)\.ts|app\/|api\/(http|base|grafana)|ui\/(Icon|States|PageHeader|TimePicker|useTimeRange|usePolled))/ },
-            { name: "chart", test: /node_modules\/uplot|src\/chart\/(?!Sparkline)/ },
+            { name: "core", priority: 3, test: /node_modules\/solid-js|src\/(lib\/(colors|frames|legend|list|mappings|order|reduce|time|units|variables)\.ts|app\/|api\/(http|base|grafana)|chart\/Sparkline|ui\/(Icon|States|PageHeader|TimePicker|useTimeRange|usePolled))/ },
+            { name: "chart", priority: 2, test: /node_modules\/uplot|src\/chart\// },
           ],
         },
       },

@@ -1,6 +1,5 @@
 // The frame around every page: navigation at the left (at the bottom on a phone), page at the right.
 import { createMemo, createResource, ErrorBoundary, For, Match, Show, Suspense, Switch } from "solid-js";
-import { Dynamic } from "solid-js/web";
 import { logout, user } from "../api/grafana";
 import { messageOf } from "../api/http";
 import { Icon } from "../ui/Icon";
@@ -29,7 +28,7 @@ export function Shell() {
         <ErrorBoundary fallback={(e, reset) => <ErrorState message={`This page failed: ${messageOf(e)}`} onRetry={reset} />}>
           <Suspense fallback={<Loading />}>
             <Switch fallback={<Empty title="There is no such page.">Nothing is served under <code>{location().path}</code> on this port.</Empty>}>
-              <Match when={route()} keyed>{(r) => <Dynamic component={r.page} params={found()?.params ?? {}} />}</Match>
+              <Match when={route()} keyed>{(r) => <r.page params={found()?.params ?? {}} />}</Match>
             </Switch>
           </Suspense>
         </ErrorBoundary>

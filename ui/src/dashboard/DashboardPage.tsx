@@ -16,7 +16,7 @@ import type { Dashboard, Panel } from "./model";
 import { PanelFrame } from "./PanelFrame";
 import { RowHeader } from "./RowHeader";
 import { createRunner } from "./runner";
-import type { Shaper } from "./shape";
+import { shaperFor, type Shaper } from "./shape";
 import { VariableBar } from "./VariableBar";
 import { loadVariables, type Selection, type Variable } from "./variables";
 import type { Datasource } from "../api/grafana";
@@ -28,7 +28,7 @@ export default function DashboardPage(props: { params: Record<string, string> })
       try {
         const [answer, datasources] = await Promise.all([fetchDashboard(uid), fetchDatasources()]);
         const dashboard = await readDashboard(answer.dashboard);
-        const shape = needsShaping(dashboard.panels) ? await (await import("./shape")).shaperFor(dashboard.panels) : undefined;
+        const shape = needsShaping(dashboard.panels) ? await shaperFor(dashboard.panels) : undefined;
         return { dashboard: { ...dashboard, uid }, datasources, shape };
       } catch (e) {
         return { error: messageOf(e) };

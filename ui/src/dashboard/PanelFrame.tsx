@@ -1,27 +1,29 @@
 // The frame of one panel: title, state, error, and the renderer of its type inside.
 import { createMemo, createSignal, ErrorBoundary, lazy, Match, onCleanup, onMount, Show, Suspense, Switch, type Component } from "solid-js";
-import { Dynamic } from "solid-js/web";
 import type { Range } from "../lib/time";
 import { interpolate, type Scope } from "../lib/variables";
 import { Icon } from "../ui/Icon";
 import { panelScope } from "./layout";
 import type { Panel } from "./model";
+import BarGauge from "./panels/BarGauge";
+import Gauge from "./panels/Gauge";
 import Stat from "./panels/Stat";
+import Table from "./panels/Table";
 import TimeSeries from "./panels/TimeSeries";
 import type { PanelProps } from "./panels/props";
 import { hasQuery } from "./queries";
 import type { Runner } from "./runner";
 import type { Shaper } from "./shape";
 
-// Nearly every dashboard has charts and stats; the other kinds come when a dashboard uses them.
+// The kinds that nearly every dashboard has come with the page (together they compress best); the others when a dashboard uses them.
 const Text = lazy(() => import("./panels/Text"));
 const Unsupported = lazy(() => import("./panels/Unsupported"));
 const renderers: Record<string, Component<PanelProps>> = {
   timeseries: TimeSeries,
   stat: Stat,
-  gauge: lazy(() => import("./panels/Gauge")),
-  bargauge: lazy(() => import("./panels/BarGauge")),
-  table: lazy(() => import("./panels/Table")),
+  gauge: Gauge,
+  bargauge: BarGauge,
+  table: Table,
   logs: lazy(() => import("./panels/Logs")),
   text: Text,
 };
@@ -38,7 +40,7 @@ export function PanelFrame(props: { panel: Panel; runner: Runner; shape?: Shaper
       ([entry]) => {
         const visible = !!entry?.isIntersecting;
         if (visible) setSeen(true);
-        props.runner.setVisible(id, visible && renderer() !== Unsupported, host.clientWidth);
+        props.runner.setVisible(id, visible && Renderer !== Unsupported, host.clientWidth);
       },
       { rootMargin: LOOKAHEAD },
     );
@@ -48,12 +50,13 @@ export function PanelFrame(props: { panel: Panel; runner: Runner; shape?: Shaper
   onCleanup(() => props.runner.unregister(id));
 
   const scope = () => panelScope(props.panel, props.scope);
-  const renderer = () => renderers[props.panel.type] ?? Unsupported;
-  const isStatic = () => renderer() === Text || renderer() === Unsupported;
+  // A frame keeps its panel, and a panel its type.
+  const Renderer = renderers[props.panel.type] ?? Unsupported;
+  const isStatic = Renderer === Text || Renderer === Unsupported;
   const shaped = createMemo(() => props.shape ? props.shape(props.panel, data()?.frames ?? []) : { frames: data()?.frames ?? [], unsupported: [] as string[] });
   const hasData = () => shaped().frames.some((f) => f.length > 0);
   const state = () => {
-    if (isStatic()) return "data";
+    if (isStatic) return "data";
     if (status().error && !hasData()) return "error";
     if (!data()) return "loading";
     if (hasData()) return "data";
@@ -79,8 +82,7 @@ export function PanelFrame(props: { panel: Panel; runner: Runner; shape?: Shaper
             <Match when={state() === "empty"}><div class="panel-empty">{emptyText(props.panel)}</div></Match>
             <Match when={seen()}>
               <Suspense fallback={<div class="panel-loading" role="status" aria-label="Loading" />}>
-              <Dynamic
-                component={renderer()}
+              <Renderer
                 panel={props.panel}
                 frames={shaped().frames}
                 range={data()?.range ?? { from: 0, to: 1 }}

@@ -1,5 +1,5 @@
 // From query results to what the panel shows: table-format queries become tables, then the panel's
-// transformations run. A chunk of its own, loaded for dashboards that need it.
+// transformations run.
 import type { Frame } from "../lib/frames";
 import type { Panel } from "./model";
 import { common, seriesToTable, transform, type Transformed } from "./transform";

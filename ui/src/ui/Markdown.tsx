@@ -1,5 +1,5 @@
 import { For, type JSX } from "solid-js";
-import { Dynamic } from "solid-js/web";
+import { insert } from "solid-js/web";
 import { parseMarkdown, type Block, type Inline } from "../lib/markdown";
 
 export function Markdown(props: { text: string }) {
@@ -12,15 +12,14 @@ function Blocks(props: { blocks: Block[] }) {
 
 function block(b: Block): JSX.Element {
   switch (b.type) {
-    case "heading": return <Dynamic component={`h${b.level}`}><Inlines nodes={b.children} /></Dynamic>;
+    case "heading": return element(`h${b.level}`, <Inlines nodes={b.children} />);
     case "paragraph": return <p><Inlines nodes={b.children} /></p>;
     case "code": return <pre><code>{b.text}</code></pre>;
     case "quote": return <blockquote><Blocks blocks={b.children} /></blockquote>;
     case "rule": return <hr />;
-    case "list": return (
-      <Dynamic component={b.ordered ? "ol" : "ul"}>
-        <For each={b.items}>{(item) => <li>{item.length === 1 && item[0]!.type === "paragraph" ? <Inlines nodes={item[0]!.children} /> : <Blocks blocks={item} />}</li>}</For>
-      </Dynamic>
+    case "list": return element(
+      b.ordered ? "ol" : "ul",
+      <For each={b.items}>{(item) => <li>{item.length === 1 && item[0]!.type === "paragraph" ? <Inlines nodes={item[0]!.children} /> : <Blocks blocks={item} />}</li>}</For>,
     );
     case "table": return (
       <table>
@@ -41,6 +40,13 @@ function inline(n: Inline): JSX.Element {
     case "code": return <code>{n.text}</code>;
     case "break": return <br />;
     case "link": return <a href={n.href} rel="noopener noreferrer"><Inlines nodes={n.children} /></a>;
-    default: return <Dynamic component={n.type}><Inlines nodes={n.children} /></Dynamic>;
+    default: return element(n.type, <Inlines nodes={n.children} />);
   }
+}
+
+// Solid's own Dynamic would bring the code that sets any attribute of any element; these have none.
+function element(tag: string, children: JSX.Element): JSX.Element {
+  const made = document.createElement(tag);
+  insert(made, () => children);
+  return made;
 }
