@@ -26,6 +26,7 @@ const LAYERS: &[(u8, &[&str])] = &[
     (
         5,
         &[
+            "client",
             "discovery",
             "scrape",
             "rules",

@@ -5,6 +5,7 @@ mod exporters;
 mod grafana;
 mod jaeger;
 mod kernel_metrics;
+mod loki;
 mod prometheus;
 mod pushgateway;
 mod tsdb_metrics;
@@ -73,6 +74,7 @@ pub const ALL: &[Service] = &[
     prometheus::SERVICE,
     grafana::SERVICE,
     alertmanager::SERVICE,
+    loki::SERVICE,
     jaeger::SERVICE,
     exporters::NODE,
     exporters::CADVISOR,
