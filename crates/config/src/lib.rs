@@ -2,13 +2,14 @@
 //!
 //! Every service's `config.rs` declares its own types (`deny_unknown_fields`, defaults as values) and
 //! calls [`load`] or [`parse`]. A section that needs more than types can say validates itself in
-//! [`Validate::validate`]. Nothing is applied here: parse all, validate all, then the caller swaps.
+//! [`Validate::validate`]. [`section`] lets one mapping be the sum of several types. Nothing is applied here: parse all, validate all, then the caller swaps.
 
 mod duration;
 mod env;
 mod error;
 mod glob;
 mod secret;
+pub mod section;
 
 use std::path::Path;
 

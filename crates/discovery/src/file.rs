@@ -29,7 +29,7 @@ impl Default for FileSdConfig {
     }
 }
 
-crate::section!(FileSdConfig { files, refresh_interval });
+config::section!(FileSdConfig { files, refresh_interval });
 
 impl FileSdConfig {
     pub fn validate(&self) -> Result<(), String> {

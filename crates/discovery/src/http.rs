@@ -1,9 +1,9 @@
 //! HTTP discovery: an endpoint that answers with target groups as JSON.
 
+use client::{Client, HttpClientConfig};
 use config::Duration;
 use model::Labels;
 
-use crate::client::{Client, HttpClientConfig};
 use crate::group::{StaticConfig, TargetGroup};
 
 /// Larger replies are refused.
@@ -26,7 +26,7 @@ impl Default for HttpSdConfig {
     }
 }
 
-crate::section!(HttpSdConfig { url, refresh_interval } inline { client });
+config::section!(HttpSdConfig { url, refresh_interval } inline { client });
 
 impl HttpSdConfig {
     pub fn validate(&self) -> Result<(), String> {
@@ -50,7 +50,7 @@ impl HttpSdConfig {
         let request = request
             .header("Accept", "application/json")
             .header("X-Prometheus-Refresh-Interval-Seconds", seconds);
-        let mut response = request.send().await.map_err(|e| crate::client::explain(&e))?;
+        let mut response = request.send().await.map_err(|e| client::explain(&e))?;
         let status = response.status();
         if status != reqwest::StatusCode::OK {
             return Err(format!("server returned HTTP status {status}"));
@@ -60,7 +60,7 @@ impl HttpSdConfig {
             return Err(format!("unsupported content type {content_type:?}"));
         }
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|e| crate::client::explain(&e))? {
+        while let Some(chunk) = response.chunk().await.map_err(|e| client::explain(&e))? {
             if body.len() + chunk.len() > REPLY_BYTES_MAX {
                 return Err(format!("reply has more than {REPLY_BYTES_MAX} bytes"));
             }

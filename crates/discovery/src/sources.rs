@@ -7,7 +7,7 @@ use serde::de::MapAccess;
 use crate::file::FileSdConfig;
 use crate::group::StaticConfig;
 use crate::http::HttpSdConfig;
-use crate::section::{Section, refuse};
+use config::section::{Section, refuse};
 
 /// Everything a section says about where its targets come from.
 #[derive(Debug, Clone, Default, PartialEq)]

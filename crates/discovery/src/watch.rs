@@ -6,11 +6,11 @@ use std::time::Duration;
 use tokio::sync::watch::{Receiver, Sender, channel};
 use tokio::task::JoinSet;
 
-use crate::client::Client;
 use crate::file::{FileCache, FileSdConfig, LOOK_INTERVAL};
 use crate::group::TargetGroup;
 use crate::http::HttpSdConfig;
 use crate::sources::Sources;
+use client::Client;
 
 /// The groups of one section, live. Dropping it ends the watching.
 pub struct Watch {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use alerting::{FailureReason, Integration, Notification, NotifyError, Sending};
+use client::client_config;
 use config::SecretSource;
 use template::Value;
 use template::time::Time;
@@ -12,7 +13,6 @@ use crate::message::{compose, unique};
 use crate::settings::EmailSettings;
 use crate::smtp::{Smtp, SmtpError, connect, wrap_tls};
 use crate::templates::Templates;
-use crate::tls;
 
 /// The port on which TLS starts with the first byte.
 const IMPLICIT_TLS_PORT: u16 = 465;
@@ -100,7 +100,7 @@ impl EmailIntegration {
         let hello = if s.hello.is_empty() { "localhost" } else { &s.hello };
         let tls_settings = s.tls_config.clone().unwrap_or_default();
         let name = tls_settings.server_name.clone().unwrap_or_else(|| self.host.clone());
-        let config = || tls::client_config(&tls_settings).map_err(NotifyError::permanent);
+        let config = || client_config(&tls_settings).map(Arc::new).map_err(NotifyError::permanent);
         let establish = |e: SmtpError| failed_at("establish connection to server", e);
         let stream = connect(&self.host, self.port).await.map_err(establish)?;
         if s.force_implicit_tls.unwrap_or(self.port == IMPLICIT_TLS_PORT) {

@@ -3,25 +3,20 @@
 use std::time::Duration;
 
 use alerting::{FailureReason, NotifyError};
-use config::SecretSource;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::redirect::Policy;
-use reqwest::{Client, Proxy};
+use client::{Client, TlsConfig};
+use reqwest::Method;
 
 use crate::settings::HttpSettings;
-use crate::tls;
 
 /// How much of an error answer is shown.
 const ANSWER_BYTES_MAX: usize = 4 << 10;
 
-/// The original follows at most ten redirects.
-const REDIRECTS_MAX: usize = 10;
+const USER_AGENT: &str = concat!("Alertmanager/", env!("CARGO_PKG_VERSION"));
 
 /// A client for one receiver.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct HttpClient {
     client: Client,
-    settings: HttpSettings,
 }
 
 /// What came back.
@@ -37,49 +32,23 @@ impl HttpClient {
         if settings.oauth2.is_some() {
             return Err("http_config: oauth2 is not supported yet".into());
         }
-        if settings.proxy_connect_header.is_some() {
-            return Err("http_config: proxy_connect_header is not supported yet".into());
+        let refuse = |e: String| format!("http_config: {e}");
+        let client = Client::new(&settings.client, true).map_err(refuse)?;
+        if settings.client.tls_config != TlsConfig::default() {
+            client.check_certificates().map_err(refuse)?;
         }
-        let tls = tls::client_config(&settings.tls_config.clone().unwrap_or_default())?;
-        let mut tls = (*tls).clone();
-        tls.alpn_protocols = match settings.enable_http2 {
-            true => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
-            false => vec![b"http/1.1".to_vec()],
-        };
-        let redirects =
-            if settings.follow_redirects { Policy::limited(REDIRECTS_MAX) } else { Policy::none() };
-        let mut builder = Client::builder()
-            .user_agent(concat!("Alertmanager/", env!("CARGO_PKG_VERSION")))
-            .redirect(redirects)
-            .connect_timeout(Duration::from_secs(30))
-            .tls_backend_preconfigured(tls);
-        if !settings.enable_http2 {
-            builder = builder.http1_only();
-        }
-        builder = match &settings.proxy_url {
-            Some(url) if !url.is_empty() => {
-                let exceptions = settings.no_proxy.as_deref().and_then(reqwest::NoProxy::from_string);
-                let proxy = Proxy::all(url).map_err(|e| format!("http_config: proxy_url: {e}"))?;
-                builder.proxy(proxy.no_proxy(exceptions))
-            }
-            _ if settings.proxy_from_environment => builder,
-            _ => builder.no_proxy(),
-        };
-        let client = builder.build().map_err(|e| format!("http_config: {e}"))?;
-        Ok(HttpClient { client, settings: settings.clone() })
+        Ok(HttpClient { client })
     }
 
     /// Posts JSON; any answer counts as one.
-    pub async fn post_json(
-        &self,
-        url: &str,
-        body: String,
-        bearer: Option<&str>,
-        timeout: Duration,
-    ) -> Result<Answer, NotifyError> {
-        let headers = self.headers(bearer).map_err(NotifyError::permanent)?;
-        let mut request =
-            self.client.post(url).header("Content-Type", "application/json").headers(headers).body(body);
+    pub async fn post_json(&self, url: &str, body: String, timeout: Duration) -> Result<Answer, NotifyError> {
+        let mut request = self
+            .client
+            .request(Method::POST, url)
+            .map_err(NotifyError::permanent)?
+            .header("User-Agent", USER_AGENT)
+            .header("Content-Type", "application/json")
+            .body(body);
         if !timeout.is_zero() {
             request = request.timeout(timeout);
         }
@@ -101,59 +70,6 @@ impl HttpClient {
         }
         bytes.truncate(ANSWER_BYTES_MAX);
         Ok(Answer { status, is_json, body: String::from_utf8_lossy(&bytes).into_owned() })
-    }
-
-    fn headers(&self, bearer: Option<&str>) -> Result<HeaderMap, String> {
-        let mut headers = HeaderMap::new();
-        let mut set = |name: &str, value: &str| -> Result<(), String> {
-            let name: HeaderName = name.parse().map_err(|_| format!("invalid header name {name:?}"))?;
-            let mut value: HeaderValue =
-                value.parse().map_err(|_| format!("invalid value for header {name}"))?;
-            value.set_sensitive(true);
-            headers.append(name, value);
-            Ok(())
-        };
-        for (name, values) in &self.settings.http_headers {
-            for value in &values.values {
-                set(name, value)?;
-            }
-            for secret in &values.secrets {
-                set(name, secret.reveal())?;
-            }
-            for file in &values.files {
-                set(name, SecretSource::File(file.clone()).read()?.reveal())?;
-            }
-        }
-        if let Some(token) = bearer {
-            set("Authorization", &format!("Bearer {token}"))?;
-        } else if let Some(value) = self.authorization()? {
-            set("Authorization", &value)?;
-        }
-        Ok(headers)
-    }
-
-    fn authorization(&self) -> Result<Option<String>, String> {
-        use base64::Engine;
-        let s = &self.settings;
-        if let Some(basic) = &s.basic_auth {
-            let user = match &basic.username_file {
-                Some(file) => SecretSource::File(file.clone()).read()?.reveal().to_owned(),
-                None => basic.username.clone(),
-            };
-            let password = SecretSource::from_pair(basic.password.clone(), basic.password_file.clone())
-                .map(|source| source.read())
-                .transpose()?
-                .unwrap_or_default();
-            let pair = format!("{user}:{}", password.reveal());
-            return Ok(Some(format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair))));
-        }
-        let (kind, source) = match &s.authorization {
-            Some(a) => {
-                (a.kind.as_str(), SecretSource::from_pair(a.credentials.clone(), a.credentials_file.clone()))
-            }
-            None => ("Bearer", SecretSource::from_pair(s.bearer_token.clone(), s.bearer_token_file.clone())),
-        };
-        source.map(|source| Ok(format!("{kind} {}", source.read()?.reveal()))).transpose()
     }
 }
 

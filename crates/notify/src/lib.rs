@@ -18,7 +18,6 @@ mod settings;
 mod slack;
 mod smtp;
 mod templates;
-mod tls;
 mod webhook;
 
 #[cfg(test)]
@@ -26,10 +25,7 @@ mod tests;
 
 pub use data::notification_data;
 pub use email::EmailIntegration;
-pub use settings::{
-    Authorization, BasicAuth, EmailSettings, HttpSettings, SlackAction, SlackField, SlackSettings,
-    TlsSettings, WebhookSettings,
-};
+pub use settings::{EmailSettings, HttpSettings, SlackAction, SlackField, SlackSettings, WebhookSettings};
 pub use slack::SlackIntegration;
 pub use templates::Templates;
 pub use webhook::WebhookIntegration;

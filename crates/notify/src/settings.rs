@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use client::{HttpClientConfig, TlsConfig};
 use config::{Duration, Secret};
 use serde::Deserialize;
 
@@ -12,91 +13,14 @@ fn yes() -> bool {
     true
 }
 
-/// How an HTTP receiver is reached.
-#[derive(Debug, Clone, Deserialize, PartialEq)]
-#[serde(deny_unknown_fields, default)]
+/// How an HTTP receiver is reached: the client's keys, and one that is read to be refused by name.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct HttpSettings {
-    pub basic_auth: Option<BasicAuth>,
-    pub authorization: Option<Authorization>,
-    pub bearer_token: Option<Secret>,
-    pub bearer_token_file: Option<PathBuf>,
     pub oauth2: Option<serde_json::Value>,
-    pub tls_config: Option<TlsSettings>,
-    pub proxy_url: Option<String>,
-    pub no_proxy: Option<String>,
-    pub proxy_from_environment: bool,
-    pub proxy_connect_header: Option<BTreeMap<String, serde_json::Value>>,
-    pub follow_redirects: bool,
-    pub enable_http2: bool,
-    pub http_headers: BTreeMap<String, HeaderValues>,
+    pub client: HttpClientConfig,
 }
 
-impl Default for HttpSettings {
-    fn default() -> HttpSettings {
-        HttpSettings {
-            basic_auth: None,
-            authorization: None,
-            bearer_token: None,
-            bearer_token_file: None,
-            oauth2: None,
-            tls_config: None,
-            proxy_url: None,
-            no_proxy: None,
-            proxy_from_environment: false,
-            proxy_connect_header: None,
-            follow_redirects: true,
-            enable_http2: true,
-            http_headers: BTreeMap::new(),
-        }
-    }
-}
-
-#[derive(Debug, Clone, Default, Deserialize, PartialEq)]
-#[serde(deny_unknown_fields, default)]
-pub struct HeaderValues {
-    pub values: Vec<String>,
-    pub secrets: Vec<Secret>,
-    pub files: Vec<PathBuf>,
-}
-
-#[derive(Debug, Clone, Default, Deserialize, PartialEq)]
-#[serde(deny_unknown_fields, default)]
-pub struct BasicAuth {
-    pub username: String,
-    pub username_file: Option<PathBuf>,
-    pub password: Option<Secret>,
-    pub password_file: Option<PathBuf>,
-}
-
-#[derive(Debug, Clone, Deserialize, PartialEq)]
-#[serde(deny_unknown_fields, default)]
-pub struct Authorization {
-    #[serde(rename = "type")]
-    pub kind: String,
-    pub credentials: Option<Secret>,
-    pub credentials_file: Option<PathBuf>,
-}
-
-impl Default for Authorization {
-    fn default() -> Authorization {
-        Authorization { kind: "Bearer".into(), credentials: None, credentials_file: None }
-    }
-}
-
-#[derive(Debug, Clone, Default, Deserialize, PartialEq)]
-#[serde(deny_unknown_fields, default)]
-pub struct TlsSettings {
-    pub ca: Option<String>,
-    pub ca_file: Option<PathBuf>,
-    pub cert: Option<String>,
-    pub cert_file: Option<PathBuf>,
-    pub key: Option<Secret>,
-    pub key_file: Option<PathBuf>,
-    pub server_name: Option<String>,
-    pub insecure_skip_verify: bool,
-    pub min_version: Option<String>,
-    pub max_version: Option<String>,
-}
+config::section!(HttpSettings { oauth2 } inline { client });
 
 /// One entry of `webhook_configs`.
 #[derive(Debug, Clone, Deserialize, PartialEq)]
@@ -238,7 +162,7 @@ pub struct EmailSettings {
     pub auth_identity: String,
     pub require_tls: Option<bool>,
     pub force_implicit_tls: Option<bool>,
-    pub tls_config: Option<TlsSettings>,
+    pub tls_config: Option<TlsConfig>,
     pub headers: BTreeMap<String, String>,
     pub html: String,
     pub text: String,

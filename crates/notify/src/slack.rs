@@ -24,7 +24,10 @@ pub struct SlackIntegration {
 
 enum Address {
     Webhook(SecretSource),
-    App { url: String, token: SecretSource },
+    /// Its token is among the client's credentials.
+    App {
+        url: String,
+    },
 }
 
 impl SlackIntegration {
@@ -34,33 +37,32 @@ impl SlackIntegration {
         }
         let token = SecretSource::from_pair(settings.app_token.clone(), settings.app_token_file.clone());
         let webhook = SecretSource::from_pair(settings.api_url.clone(), settings.api_url_file.clone());
+        let mut http = settings.http_config.clone().unwrap_or_default();
         let address = match (webhook, token) {
             (Some(url), None) => Address::Webhook(url),
             (None, Some(token)) => {
+                http.client.set_bearer(token);
                 let url = settings.app_url.clone().ok_or("no Slack app URL set")?;
-                Address::App { url, token }
+                Address::App { url }
             }
             (Some(_), Some(_)) => return Err("at most one of api_url and app_token may be set".into()),
             (None, None) => {
                 return Err("no Slack API URL nor App token set either inline or in a file".into());
             }
         };
-        let client = HttpClient::new(&settings.http_config.clone().unwrap_or_default())?;
+        let client = HttpClient::new(&http)?;
         Ok(SlackIntegration { settings, address, client, templates })
     }
 
     async fn attempt(&self, notification: &Notification) -> Result<(), NotifyError> {
         let body = self.message(notification)?;
-        let read = |source: &SecretSource| {
-            let secret = source.read().map_err(NotifyError::permanent)?;
-            Ok::<String, NotifyError>(secret.reveal().to_owned())
-        };
         let timeout = self.settings.timeout.to_std();
         let answer = match &self.address {
-            Address::Webhook(url) => self.client.post_json(&read(url)?, body, None, timeout).await?,
-            Address::App { url, token } => {
-                self.client.post_json(url, body, Some(&read(token)?), timeout).await?
+            Address::Webhook(url) => {
+                let url = url.read().map_err(NotifyError::permanent)?;
+                self.client.post_json(url.reveal(), body, timeout).await?
             }
+            Address::App { url } => self.client.post_json(url, body, timeout).await?,
         };
         // 429 is Slack's way to say "later".
         check_status(&answer, &[429])?;

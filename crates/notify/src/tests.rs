@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use alerting::{Alert, FailureReason, Integration, Notification, NotifiedAlert, NotifyError, Reason};
+use client::TlsConfig;
 use config::Secret;
 use model::Labels;
 use platform::ManualClock;
@@ -363,10 +364,15 @@ async fn mail_errors_tell_whether_to_retry() {
 async fn tls_sink(implicit: bool) -> (u16, Arc<Mutex<String>>) {
     use rustls::pki_types::pem::PemObject;
     use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-    crate::tls::ensure_provider();
     let chain = vec![CertificateDer::from_pem_slice(include_bytes!("../testdata/localhost.crt")).unwrap()];
     let key = PrivateKeyDer::from_pem_slice(include_bytes!("../testdata/localhost.key")).unwrap();
-    let config = rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .unwrap();
     let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -411,13 +417,11 @@ async fn tls_sink(implicit: bool) -> (u16, Arc<Mutex<String>>) {
 
 #[tokio::test]
 async fn mail_travels_encrypted_to_a_server_that_proves_who_it_is() {
-    let trusted = crate::TlsSettings {
-        ca: Some(include_str!("../testdata/localhost.crt").into()),
-        ..crate::TlsSettings::default()
-    };
+    let trusted =
+        TlsConfig { ca: Some(include_str!("../testdata/localhost.crt").into()), ..TlsConfig::default() };
     for implicit in [false, true] {
         let (port, heard) = tls_sink(implicit).await;
-        let make = |tls: Option<crate::TlsSettings>| {
+        let make = |tls: Option<TlsConfig>| {
             email(&format!("localhost:{port}"), |s| {
                 s.require_tls = Some(true);
                 s.force_implicit_tls = Some(implicit);
@@ -432,10 +436,10 @@ async fn mail_travels_encrypted_to_a_server_that_proves_who_it_is() {
         // A certificate nobody vouches for: nothing of the message is sent.
         let error = make(None).notify(&notification()).await.unwrap_err();
         assert!(error.message.contains("certificate"), "{error}");
-        let other = crate::TlsSettings { server_name: Some("other.example".into()), ..trusted.clone() };
+        let other = TlsConfig { server_name: Some("other.example".into()), ..trusted.clone() };
         assert!(make(Some(other)).notify(&notification()).await.is_err());
         assert!(heard.lock().unwrap().is_empty());
-        let careless = crate::TlsSettings { insecure_skip_verify: true, ..crate::TlsSettings::default() };
+        let careless = TlsConfig { insecure_skip_verify: true, ..TlsConfig::default() };
         make(Some(careless)).notify(&notification()).await.unwrap();
     }
 }

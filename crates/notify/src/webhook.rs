@@ -42,7 +42,7 @@ impl WebhookIntegration {
             url.reveal().to_owned()
         };
         let body = self.payload(notification);
-        let answer = self.client.post_json(url.trim(), body, None, self.settings.timeout.to_std()).await?;
+        let answer = self.client.post_json(url.trim(), body, self.settings.timeout.to_std()).await?;
         check_status(&answer, &[])
     }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use discovery::client::{Client, HttpClientConfig};
+use client::{Client, HttpClientConfig};
 use discovery::{ADDRESS_LABEL, Sources, Watch};
 use model::Labels;
 use relabel::RelabelConfig;
@@ -46,7 +46,7 @@ impl Default for AlertmanagerConfig {
     }
 }
 
-discovery::section!(AlertmanagerConfig {
+config::section!(AlertmanagerConfig {
     scheme,
     path_prefix,
     timeout,
@@ -294,7 +294,7 @@ async fn post(endpoint: &Endpoint, url: &str, batch: &[Queued]) -> Result<(), St
     }
     let timeout = Duration::from_millis(endpoint.config.timeout.as_ms().max(1) as u64);
     let request = endpoint.client.request(reqwest::Method::POST, url)?.timeout(timeout).json(&body);
-    let reply = request.send().await.map_err(|e| discovery::client::explain(&e))?;
+    let reply = request.send().await.map_err(|e| client::explain(&e))?;
     if !reply.status().is_success() {
         return Err(format!("bad response status {}", reply.status()));
     }

@@ -59,6 +59,7 @@ impl Server {
         let host = Host::detached();
         let running = start(Settings::from_flags(&flags).unwrap(), Parts::default(), &host).await.unwrap();
         let base = format!("http://{}", running.addresses[0]);
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder().build().unwrap();
         Server { base, dir, host, running: Some(running), client }
     }

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use config::section::{Section, refuse};
 use config::{ConfigError, Duration, Validate};
-use discovery::section::{Section, refuse};
 use relabel::RelabelConfig;
 use rules::AlertmanagerConfig;
 use scrape::{Global, ScrapeConfig};
@@ -130,7 +130,7 @@ impl<'de> serde::de::DeserializeSeed<'de> for Refused<'_> {
 
 impl<'de> Deserialize<'de> for Config {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Config, D::Error> {
-        discovery::section::deserialize(deserializer)
+        config::section::deserialize(deserializer)
     }
 }
 

@@ -60,7 +60,7 @@ impl Default for Global {
     }
 }
 
-discovery::section!(Global {
+config::section!(Global {
     scrape_interval,
     scrape_timeout,
     scrape_protocols,

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use client::HttpClientConfig;
 use config::Duration;
 use discovery::Sources;
-use discovery::client::HttpClientConfig;
 use relabel::RelabelConfig;
 
 use super::{ByteSize, Global, NameEscaping, NameValidation, ScrapeProtocol, check_protocols};
@@ -86,7 +86,7 @@ impl Default for ScrapeConfig {
     }
 }
 
-discovery::section!(ScrapeConfig {
+config::section!(ScrapeConfig {
     job_name,
     honor_labels,
     honor_timestamps,

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use ::config::{Duration, Secret};
-use notify::{HttpSettings, TlsSettings};
+use client::TlsConfig;
+use notify::HttpSettings;
 use serde::Deserialize;
 
 #[derive(Debug, Clone, Deserialize)]
@@ -21,7 +22,7 @@ pub struct Global {
     pub smtp_auth_secret_file: Option<PathBuf>,
     pub smtp_auth_identity: String,
     pub smtp_require_tls: bool,
-    pub smtp_tls_config: Option<TlsSettings>,
+    pub smtp_tls_config: Option<TlsConfig>,
     pub smtp_force_implicit_tls: Option<bool>,
     pub slack_api_url: Option<Secret>,
     pub slack_api_url_file: Option<PathBuf>,

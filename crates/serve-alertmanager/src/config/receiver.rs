@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use alerting::Integration;
 use notify::{
-    EmailIntegration, EmailSettings, HttpSettings, SlackIntegration, SlackSettings, Templates, TlsSettings,
+    EmailIntegration, EmailSettings, HttpSettings, SlackIntegration, SlackSettings, Templates,
     WebhookIntegration, WebhookSettings,
 };
 use serde::Deserialize;
@@ -160,7 +160,9 @@ fn complete_email(mut s: EmailSettings, global: &Global, dir: &Path) -> Result<E
     s.require_tls = s.require_tls.or(Some(global.smtp_require_tls));
     s.force_implicit_tls = s.force_implicit_tls.or(global.smtp_force_implicit_tls);
     s.tls_config = s.tls_config.or_else(|| global.smtp_tls_config.clone());
-    s.tls_config = s.tls_config.map(|tls| resolve_tls(tls, dir));
+    if let Some(tls) = &mut s.tls_config {
+        tls.set_directory(dir);
+    }
     s.auth_password_file = resolve(s.auth_password_file, dir);
     s.auth_secret_file = resolve(s.auth_secret_file, dir);
     Ok(s)
@@ -168,27 +170,8 @@ fn complete_email(mut s: EmailSettings, global: &Global, dir: &Path) -> Result<E
 
 fn complete_http(own: Option<HttpSettings>, global: &Global, dir: &Path) -> Option<HttpSettings> {
     let mut http = own.or_else(|| global.http_config.clone()).unwrap_or_default();
-    http.bearer_token_file = resolve(http.bearer_token_file, dir);
-    if let Some(basic) = &mut http.basic_auth {
-        basic.password_file = resolve(basic.password_file.take(), dir);
-        basic.username_file = resolve(basic.username_file.take(), dir);
-    }
-    if let Some(authorization) = &mut http.authorization {
-        authorization.credentials_file = resolve(authorization.credentials_file.take(), dir);
-    }
-    for values in http.http_headers.values_mut() {
-        let files = std::mem::take(&mut values.files);
-        values.files = files.into_iter().filter_map(|file| resolve(Some(file), dir)).collect();
-    }
-    http.tls_config = http.tls_config.map(|tls| resolve_tls(tls, dir));
+    http.client.set_directory(dir);
     Some(http)
-}
-
-fn resolve_tls(mut tls: TlsSettings, dir: &Path) -> TlsSettings {
-    tls.ca_file = resolve(tls.ca_file, dir);
-    tls.cert_file = resolve(tls.cert_file, dir);
-    tls.key_file = resolve(tls.key_file, dir);
-    tls
 }
 
 /// Relative paths belong to the configuration file's directory.

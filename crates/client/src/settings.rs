@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use config::Secret;
+use config::{Secret, SecretSource};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+/// One client section.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HttpClientConfig {
     pub basic_auth: Option<BasicAuth>,
@@ -44,7 +45,7 @@ impl Default for HttpClientConfig {
     }
 }
 
-crate::section!(HttpClientConfig {
+config::section!(HttpClientConfig {
     basic_auth,
     authorization,
     oauth2,
@@ -98,6 +99,7 @@ pub struct TlsConfig {
     pub cert_file: Option<PathBuf>,
     pub key: Option<Secret>,
     pub key_file: Option<PathBuf>,
+    /// The name the certificate must have. Mail heeds it; HTTP refuses it.
     pub server_name: Option<String>,
     pub insecure_skip_verify: bool,
     pub min_version: Option<TlsVersion>,
@@ -191,37 +193,62 @@ impl HttpClientConfig {
         if self.no_proxy.is_some() && self.proxy_url.is_none() {
             return fail("if no_proxy is configured, proxy_url must also be configured");
         }
+        if self.tls_config.server_name.is_some() {
+            return fail("tls_config.server_name is not supported");
+        }
         self.tls_config.validate()
     }
 
-    /// Takes relative paths from `directory`.
+    /// Makes this token the only credentials.
+    pub fn set_bearer(&mut self, token: SecretSource) {
+        self.basic_auth = None;
+        self.authorization = None;
+        (self.bearer_token, self.bearer_token_file) = match token {
+            SecretSource::Inline(token) => (Some(token), None),
+            SecretSource::File(path) => (None, Some(path)),
+        };
+    }
+
+    /// Takes relative paths from `directory`. An empty path is none.
     pub fn set_directory(&mut self, directory: &Path) {
-        let tls = &mut self.tls_config;
-        let mut paths = vec![&mut self.bearer_token_file, &mut tls.ca_file, &mut tls.cert_file];
-        paths.push(&mut tls.key_file);
+        self.tls_config.set_directory(directory);
+        place(&mut self.bearer_token_file, directory);
         if let Some(basic) = &mut self.basic_auth {
-            paths.extend([&mut basic.username_file, &mut basic.password_file]);
+            place(&mut basic.username_file, directory);
+            place(&mut basic.password_file, directory);
         }
         if let Some(authorization) = &mut self.authorization {
-            paths.push(&mut authorization.credentials_file);
+            place(&mut authorization.credentials_file, directory);
         }
-        for path in paths.into_iter().flatten() {
-            *path = directory.join(&path);
-        }
-        for file in self.http_headers.values_mut().flat_map(|h| &mut h.files) {
-            *file = directory.join(&file);
+        for headers in self.http_headers.values_mut() {
+            headers.files.retain(|file| !file.as_os_str().is_empty());
+            for file in &mut headers.files {
+                *file = directory.join(&*file);
+            }
         }
     }
 }
 
+fn place(path: &mut Option<PathBuf>, directory: &Path) {
+    *path = path.take().filter(|path| !path.as_os_str().is_empty()).map(|path| directory.join(path));
+}
+
 impl Authorization {
-    pub(super) fn kind(&self) -> &str {
+    pub(crate) fn kind(&self) -> &str {
         self.kind.as_deref().map(str::trim).filter(|kind| !kind.is_empty()).unwrap_or("Bearer")
     }
 }
 
 impl TlsConfig {
-    fn validate(&self) -> Result<(), String> {
+    /// Takes relative paths from `directory`. An empty path is none.
+    pub fn set_directory(&mut self, directory: &Path) {
+        for path in [&mut self.ca_file, &mut self.cert_file, &mut self.key_file] {
+            place(path, directory);
+        }
+    }
+
+    /// Checks what types cannot, with the original's error texts.
+    pub fn validate(&self) -> Result<(), String> {
         let fail = |text: &str| Err(text.to_owned());
         if self.ca.is_some() && self.ca_file.is_some() {
             return fail("at most one of ca and ca_file must be configured");
@@ -246,9 +273,6 @@ impl TlsConfig {
                 );
             }
             _ => {}
-        }
-        if self.server_name.is_some() {
-            return fail("tls_config.server_name is not supported");
         }
         if self.min_version.zip(self.max_version).is_some_and(|(min, max)| min > max) {
             return fail(

@@ -1,7 +1,7 @@
-use super::*;
+use crate::*;
 
 fn parse(text: &str) -> Result<HttpClientConfig, String> {
-    let config: HttpClientConfig = ::config::parse_unchecked("c.yml", text).map_err(|e| e.to_string())?;
+    let config: HttpClientConfig = config::parse_unchecked("c.yml", text).map_err(|e| e.to_string())?;
     config.validate().map(|()| config)
 }
 
@@ -42,4 +42,34 @@ fn contradictions_are_refused() {
     check("oauth2: {client_id: x}", "c.yml:1:");
     check("bearer_tokens: x", "unknown field `bearer_tokens`");
     check("tls_config: {min_version: SSL3}", "c.yml:1:");
+}
+
+#[test]
+fn certificates_are_read_at_the_first_request_and_on_demand() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = parse("tls_config: {ca_file: ca.pem}").unwrap();
+    config.set_directory(dir.path());
+    let path = dir.path().join("ca.pem").display().to_string();
+    let refused = |error: String| assert!(error.contains(&path), "{error}");
+    refused(Client::new(&config, true).unwrap().check_certificates().unwrap_err());
+    refused(Client::new(&config, true).unwrap().get("https://localhost/").map(|_| ()).unwrap_err());
+    std::fs::write(&path, include_str!("../testdata/localhost.crt")).unwrap();
+    Client::new(&config, true).unwrap().check_certificates().unwrap();
+}
+
+#[test]
+fn tls_settings_mail_shares() {
+    let check = |config: TlsConfig, expected: Option<&str>| {
+        assert_eq!(client_config(&config).err().as_deref(), expected);
+    };
+    let none = TlsConfig::default;
+    check(none(), None);
+    check(TlsConfig { server_name: Some("mail.example".into()), ..none() }, None);
+    check(TlsConfig { insecure_skip_verify: true, max_version: Some(TlsVersion::Tls11), ..none() }, None);
+    check(
+        TlsConfig { cert: Some("x".into()), ..none() },
+        Some("tls_config needs both a certificate and its key"),
+    );
+    let error = parse("tls_config: {server_name: x}").unwrap_err();
+    assert_eq!(error, "tls_config.server_name is not supported");
 }

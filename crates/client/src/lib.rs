@@ -1,0 +1,21 @@
+//! The HTTP client as configuration sections describe it: credentials, TLS, proxies, extra headers.
+//!
+//! Everyone who calls out as a configuration file says uses it: scraping, discovery, alert delivery,
+//! receivers. `settings` are the keys and what makes them invalid, `tls` turns `tls_config` into a
+//! ready configuration (mail uses that part alone), `http` is the client itself, `explain` says what went
+//! wrong in Go's words.
+//!
+//! Invariant: secrets in files are read at each request, so rotating them needs no reload.
+
+mod explain;
+mod http;
+mod settings;
+mod tls;
+
+#[cfg(test)]
+mod tests;
+
+pub use explain::explain;
+pub use http::Client;
+pub use settings::{Authorization, BasicAuth, HeaderSources, HttpClientConfig, TlsConfig, TlsVersion};
+pub use tls::client_config;
