@@ -227,3 +227,48 @@ async fn the_proxy_passes_on_and_names_what_is_down() {
     assert_eq!(status, StatusCode::BAD_GATEWAY);
     assert!(body["message"].as_str().unwrap().contains("not reachable"), "{body}");
 }
+
+#[tokio::test]
+async fn a_websocket_goes_through_the_proxy() {
+    use axum::extract::ws::{Message, WebSocketUpgrade};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let echo = |upgrade: WebSocketUpgrade| async {
+        upgrade.on_upgrade(|mut socket| async move {
+            while let Some(Ok(Message::Text(text))) = socket.recv().await {
+                let _ = socket.send(Message::Text(format!("echo {text}").into())).await;
+            }
+        })
+    };
+    let source = front::Door::bind("stub", "127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", source.address());
+    let host = front::Host::detached();
+    let source = source.serve(Router::new().route("/tail", axum::routing::any(echo)), &host);
+    let f = fixture(&url, true);
+    let door = front::Door::bind("grafana", "127.0.0.1:0").await.unwrap();
+    let address = door.address();
+    let service = door.serve(f.router.clone(), &host);
+
+    let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
+    let handshake = format!(
+        "GET /api/datasources/proxy/uid/prom/tail HTTP/1.1\r\nHost: {address}\r\nAuthorization: {ADMIN}\r\n\
+         Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    );
+    socket.write_all(handshake.as_bytes()).await.unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(socket.read_u8().await.unwrap());
+    }
+    let head = String::from_utf8(head).unwrap().to_lowercase();
+    assert!(head.starts_with("http/1.1 101"), "{head}");
+    assert!(head.contains("sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo="), "{head}");
+    // A masked text frame "hi" with an all-zero mask; the echo comes back unmasked.
+    socket.write_all(&[0x81, 0x82, 0, 0, 0, 0, b'h', b'i']).await.unwrap();
+    let mut frame = [0u8; 9];
+    socket.read_exact(&mut frame).await.unwrap();
+    assert_eq!(&frame, b"\x81\x07echo hi");
+    drop(socket);
+    host.shutdown.cancel();
+    service.stop().await;
+    source.stop().await;
+}
