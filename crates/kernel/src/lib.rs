@@ -2,7 +2,8 @@
 //!
 //! A store keeps its fresh data in memory and gives each batch to the write-ahead log ([`wal`]); now and
 //! then it turns the memory into immutable [`part`]s and publishes them in the [`manifest`], which also
-//! says how much of the log is no longer needed. [`table`] ties the three together:
+//! says how much of the log is no longer needed. [`table`] ties the three together; a store's maintenance
+//! thread waits for its [`Bell`].
 //!
 //! ```text
 //! append ──► WAL (group commit) ──► memory of the store ──► PartWriter ──► publish ──► snapshot ──► reads
@@ -17,6 +18,7 @@
 //! death of the process; a published part survives power loss; nothing is deleted before what replaces it
 //! is durable. The bytes are described in `docs/format/{wal,part,manifest}.md`.
 
+mod bell;
 mod bytesio;
 mod cache;
 mod error;
@@ -29,6 +31,7 @@ pub mod part_store;
 pub mod table;
 pub mod wal;
 
+pub use bell::Bell;
 pub use error::{KernelError, KernelErrorKind};
 pub use merge::{MergeOptions, MergePlan};
 pub use metrics::KernelMetrics;

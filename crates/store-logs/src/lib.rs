@@ -16,7 +16,6 @@
 //! time, line and metadata to another of its stream is shown once; skip filters never lose a line; a view
 //! sees a push as a whole or not at all. Layout: `docs/format/logs.md`.
 
-mod bell;
 mod directory;
 mod error;
 mod filter;

@@ -7,13 +7,12 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use kernel::{
-    KernelError, KernelErrorKind, KernelMetrics, Lsn, MergeOptions, Table, TableOptions, WalOptions,
+    Bell, KernelError, KernelErrorKind, KernelMetrics, Lsn, MergeOptions, Table, TableOptions, WalOptions,
 };
 use platform::{Clock, Disk, OsDisk};
 use storage::logs::{Listener, LogQuerier, LogStore, StreamBatch};
 use storage::{ErrorKind, StoreError};
 
-use crate::bell::Bell;
 use crate::error::from_kernel;
 use crate::head::Head;
 use crate::limits;

@@ -17,7 +17,6 @@
 //! `docs/format/traces.md`.
 
 mod attributes;
-mod bell;
 mod block;
 mod criteria;
 mod edges;

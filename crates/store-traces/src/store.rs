@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use kernel::{
-    KernelError, KernelErrorKind, KernelMetrics, Lsn, MergeOptions, Table, TableOptions, WalOptions,
+    Bell, KernelError, KernelErrorKind, KernelMetrics, Lsn, MergeOptions, Table, TableOptions, WalOptions,
 };
 use model::TimestampNs;
 use model::span::{Span, SpanKind, TraceId};
@@ -15,7 +15,6 @@ use platform::{Clock, Disk, OsDisk};
 use storage::traces::{Operation, ServiceEdge, TraceQuery, TraceStore};
 use storage::{ErrorKind, StoreError};
 
-use crate::bell::Bell;
 use crate::error::from_kernel;
 use crate::head::Head;
 use crate::limits::check_span;
