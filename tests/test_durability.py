@@ -1,0 +1,174 @@
+"""`kill -9` while three signals come in: what was acknowledged is there afterwards.
+
+Acknowledged means: a log line whose push was answered 204, a span whose export was answered 200, a sample that a
+query has shown. Each round starts the stack on the data of the rounds before, writes all three at once, kills
+the process at a moment of chance, starts it again and looks.
+"""
+
+import os
+import random
+import threading
+import time
+
+import api
+from receivers import Target
+from stack import Stack, replace_in
+from support import time_limit, until
+
+ROUNDS = int(os.environ.get("DURABILITY_ROUNDS", "20"))
+SECONDS_MIN, SECONDS_MAX = 0.3, 1.2
+LINES_PER_PUSH = 10
+SPANS_PER_PUSH = 5
+
+
+class Writer(threading.Thread):
+    """Writes until the process is gone, and remembers what was acknowledged."""
+
+    def __init__(self, write):
+        super().__init__(daemon=True)
+        self.write = write
+        self.acknowledged = []
+        self.done = threading.Event()
+        self.error = None
+        self.start()
+
+    def run(self):
+        while not self.done.is_set():
+            try:
+                self.acknowledged += self.write()
+            except OSError:
+                # Killed in the middle of a request: not acknowledged, so it may be there or not.
+                return
+            except AssertionError as e:
+                self.error = e
+                return
+
+    def finish(self):
+        self.done.set()
+        self.join(15)
+        assert not self.is_alive(), "a writer hangs"
+        if self.error:
+            raise self.error
+        return self.acknowledged
+
+
+class Numbers:
+    """Timestamps that never repeat, over all threads."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.last = 0
+
+    def take(self, count):
+        with self.lock:
+            first = max(time.time_ns(), self.last + 1)
+            self.last = first + count - 1
+            return range(first, first + count)
+
+
+def line_writer(loki, labels, numbers):
+    def write():
+        lines = [(at, f"line {at} of a log that must not lose any") for at in numbers.take(LINES_PER_PUSH)]
+        reply = api.push_lines(loki, labels, lines, timeout=5)
+        assert reply.status == 204, f"push: {reply.status} {reply.text}"
+        return lines
+
+    return write
+
+
+def span_writer(otlp, chance):
+    def write():
+        trace_id = f"{chance.getrandbits(128) | 1:032x}"
+        ids = [f"{chance.getrandbits(64) | 1:016x}" for _ in range(SPANS_PER_PUSH)]
+        spans = [{"traceId": trace_id, "spanId": span_id, "name": "write"} for span_id in ids]
+        reply = api.push_spans(otlp, "durability", spans, timeout=5)
+        assert reply.status == 200, f"export: {reply.status} {reply.text}"
+        return [(trace_id, span_id) for span_id in ids]
+
+    return write
+
+
+def sample_watcher(prometheus):
+    seen = set()
+
+    def look():
+        new = api.samples(prometheus, "durability_counter", "30m") - seen
+        seen.update(new)
+        time.sleep(0.02)
+        return list(new)
+
+    return look
+
+
+@time_limit(240)
+def test_kill_9():
+    seed = int(os.environ.get("DURABILITY_SEED", random.randrange(1 << 32)))
+    print(f"        DURABILITY_SEED={seed} DURABILITY_ROUNDS={ROUNDS}", flush=True)
+    chance = random.Random(seed)
+    numbers = Numbers()
+    scrapes = iter(range(1, 1 << 60))
+    page = lambda: f"# TYPE durability_counter counter\ndurability_counter {next(scrapes)}\n"
+
+    with Target(page) as target:
+
+        def scrape_it_often(config):
+            # Nothing else is scraped: the test is about one series, and about the kill.
+            job = (
+                "scrape_configs:\n  - job_name: durability\n    scrape_interval: 100ms\n    scrape_timeout: 100ms\n"
+                f"    static_configs:\n      - targets: ['{target.address}']\n"
+            )
+            path = config / "prometheus" / "prometheus.yml"
+            path.write_text(path.read_text().split("scrape_configs:")[0] + job)
+
+        kept_lines, kept_spans, kept_samples = {}, [], set()
+        with Stack(edit=scrape_it_often) as s:
+            for number in range(1, ROUNDS + 1):
+                labels = {"job": "durability", "round": str(number)}
+                loki, prometheus = s.url("loki"), s.url("prometheus")
+                line_writers = [Writer(line_writer(loki, labels, numbers)) for _ in range(2)]
+                span_writers = [Writer(span_writer(s.otlp_http, random.Random(chance.random()))) for _ in range(2)]
+                watcher = Writer(sample_watcher(prometheus))
+                # Each signal has something to lose before the kill may come.
+                writers = [*line_writers, *span_writers, watcher]
+                until(
+                    lambda: all(w.acknowledged or w.error for w in writers), "every writer to be acknowledged once"
+                )
+                time.sleep(chance.uniform(SECONDS_MIN, SECONDS_MAX))
+                s.kill9()
+                kept_lines[number] = {line for w in line_writers for line in w.finish()}
+                new_spans = [span for w in span_writers for span in w.finish()]
+                kept_spans += new_spans
+                kept_samples |= set(watcher.finish())
+                s.start()
+                check_lines(loki, number, kept_lines[number])
+                check_spans(s.url("jaeger"), new_spans)
+                check_samples(prometheus, kept_samples)
+            # And all of it once more, after a clean restart.
+            s.restart()
+            for number, lines in kept_lines.items():
+                check_lines(s.url("loki"), number, lines)
+            check_spans(s.url("jaeger"), chance.sample(kept_spans, min(1000, len(kept_spans))))
+            check_samples(s.url("prometheus"), kept_samples)
+            counts = sum(map(len, kept_lines.values())), len(kept_spans), len(kept_samples)
+            print("        kept {} lines, {} spans, {} samples".format(*counts), flush=True)
+
+
+def check_lines(loki, number, kept):
+    found = api.lines(loki, f'{{job="durability", round="{number}"}}')
+    missing = kept - set(found)
+    assert not missing, f"round {number}: {len(missing)} of {len(kept)} lines lost, such as {sorted(missing)[:3]}"
+    assert len(found) == len(set(found)), f"round {number}: {len(found) - len(set(found))} lines came twice"
+
+
+def check_spans(jaeger, kept):
+    by_trace = {}
+    for trace_id, span_id in kept:
+        by_trace.setdefault(trace_id, set()).add(span_id)
+    for trace_id, ids in by_trace.items():
+        found = {span["spanID"] for span in api.trace(jaeger, trace_id)}
+        assert ids <= found, f"trace {trace_id}: spans {sorted(ids - found)} of {len(ids)} lost"
+
+
+def check_samples(prometheus, kept):
+    missing = kept - api.samples(prometheus, "durability_counter", "30m")
+    assert not missing, f"{len(missing)} of {len(kept)} samples lost, such as {sorted(missing)[:3]}"
