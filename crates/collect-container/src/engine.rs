@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
+use model::civil::days_from_civil;
 use serde::Deserialize;
 
 use crate::http;
@@ -151,16 +152,14 @@ impl EngineContainer {
 /// time, which means "never".
 fn unix_seconds(text: &str) -> f64 {
     let number = |range: std::ops::Range<usize>| text.get(range).and_then(|t| t.parse::<i64>().ok());
-    let parts = (number(0..4), number(5..7), number(8..10), number(11..13), number(14..16), number(17..19));
+    let small = |range| number(range).and_then(|n| u32::try_from(n).ok());
+    let parts = (number(0..4), small(5..7), small(8..10), number(11..13), number(14..16), number(17..19));
     let (Some(year), Some(month), Some(day), Some(hour), Some(minute), Some(second)) = parts else {
         return 0.0;
     };
     if year < 1970 || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
         return 0.0;
     }
-    // Days from the civil calendar, with years that begin in March so that leap days come last.
-    let (y, m) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let days = 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719_468;
     let rest = text.get(19..).unwrap_or("");
     let zone = rest.trim_start_matches(|c: char| c == '.' || c.is_ascii_digit());
     let offset = match zone.as_bytes().first() {
@@ -172,7 +171,7 @@ fn unix_seconds(text: &str) -> f64 {
         }
         _ => 0,
     };
-    (days * 86_400 + hour * 3600 + minute * 60 + second - offset) as f64
+    (days_from_civil(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second - offset) as f64
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! Invariant: no I/O, no clocks, no wire formats. Types here have one canonical form, so equality,
 //! ordering and hashing mean the same everywhere.
 
+pub mod civil;
 pub mod duration;
 pub mod exemplar;
 pub mod float;

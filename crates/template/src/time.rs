@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use model::civil::Civil;
+
 use crate::value::Value;
 
 mod layout;
@@ -33,21 +35,6 @@ impl PartialEq for Time {
     fn eq(&self, other: &Time) -> bool {
         (self.unix, self.nanos) == (other.unix, other.nanos)
     }
-}
-
-/// Calendar fields in the time's own zone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Civil {
-    pub year: i64,
-    pub month: u32,
-    pub day: u32,
-    pub hour: u32,
-    pub minute: u32,
-    pub second: u32,
-    /// Sunday is 0.
-    pub weekday: u32,
-    /// 1 to 366.
-    pub year_day: u32,
 }
 
 /// The Unix time of Go's zero `Time`, 1 January of year 1.
@@ -108,7 +95,7 @@ impl Time {
     }
 
     pub fn civil(&self) -> Civil {
-        civil(self.unix.saturating_add(i64::from(self.offset().0)))
+        Civil::of_unix(self.unix.saturating_add(i64::from(self.offset().0)))
     }
 
     /// Go's `Format`.
@@ -180,42 +167,6 @@ impl fmt::Display for Duration {
             }
         }
     }
-}
-
-/// Calendar fields of seconds since the epoch (days-from-civil arithmetic on a March-based year).
-pub fn civil(seconds: i64) -> Civil {
-    let days = seconds.div_euclid(86_400);
-    let of_day = seconds.rem_euclid(86_400) as u32;
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_index = (5 * day_of_year + 2) / 153;
-    let day = (day_of_year - (153 * month_index + 2) / 5 + 1) as u32;
-    let month = (if month_index < 10 { month_index + 3 } else { month_index - 9 }) as u32;
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    Civil {
-        year,
-        month,
-        day,
-        hour: of_day / 3600,
-        minute: of_day / 60 % 60,
-        second: of_day % 60,
-        weekday: (days + 4).rem_euclid(7) as u32,
-        year_day: (days - days_from_civil(year, 1, 1) + 1) as u32,
-    }
-}
-
-/// Days since the epoch of a calendar date.
-pub fn days_from_civil(year: i64, month: u32, day: u32) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let month_index = i64::from((month + 9) % 12);
-    let day_of_year = (153 * month_index + 2) / 5 + i64::from(day) - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    era * 146_097 + day_of_era - 719_468
 }
 
 /// Methods of `time.Time`; `None` when there is no such method.

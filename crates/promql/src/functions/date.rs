@@ -2,6 +2,7 @@
 
 use eval::{Column, EvalError, Series};
 use model::Labels;
+use model::civil::Civil;
 use promql_syntax::Call;
 
 use super::math::{Elementwise, map_floats};
@@ -12,12 +13,11 @@ pub(super) fn part(name: &str) -> Option<Elementwise> {
     Some(match name {
         "minute" => |t| seconds(t, |s| (s.rem_euclid(3600) / 60) as f64),
         "hour" => |t| seconds(t, |s| (s.rem_euclid(86_400) / 3600) as f64),
-        // 1970-01-01 was a Thursday.
-        "day_of_week" => |t| seconds(t, |s| (s.div_euclid(86_400) + 4).rem_euclid(7) as f64),
-        "day_of_month" => |t| date(t, |d| d.day as f64),
-        "day_of_year" => |t| date(t, |d| d.day_of_year as f64),
-        "days_in_month" => |t| date(t, |d| days_in_month(d.year, d.month) as f64),
-        "month" => |t| date(t, |d| d.month as f64),
+        "day_of_week" => |t| date(t, |d| f64::from(d.weekday)),
+        "day_of_month" => |t| date(t, |d| f64::from(d.day)),
+        "day_of_year" => |t| date(t, |d| f64::from(d.year_day)),
+        "days_in_month" => |t| date(t, |d| f64::from(d.days_in_month())),
+        "month" => |t| date(t, |d| f64::from(d.month)),
         "year" => |t| date(t, |d| d.year as f64),
         _ => return None,
     })
@@ -35,46 +35,14 @@ pub(super) fn call<'a>(ev: &Evaluator<'a>, call: &'a Call) -> Result<Stream<'a>,
     }
 }
 
-struct Date {
-    year: i64,
-    month: i64,
-    day: i64,
-    day_of_year: i64,
-}
-
 fn seconds(t: f64, f: impl Fn(i64) -> f64) -> f64 {
     // Go converts what does not fit (and NaN) to the smallest integer.
     let whole = if t.is_nan() || t.abs() >= 9.2e18 { i64::MIN } else { t as i64 };
     f(whole)
 }
 
-fn date(t: f64, f: impl Fn(Date) -> f64) -> f64 {
-    seconds(t, |s| f(civil(s.div_euclid(86_400))))
-}
-
-/// The Gregorian date of a day since 1970, counted in eras of 400 years that begin in March
-/// (Howard Hinnant, "chrono-compatible low-level date algorithms").
-fn civil(days: i64) -> Date {
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let from_march = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_index = (5 * from_march + 2) / 153;
-    let day = from_march - (153 * month_index + 2) / 5 + 1;
-    let month = if month_index < 10 { month_index + 3 } else { month_index - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    let day_of_year = (1..month).map(|m| days_in_month(year, m)).sum::<i64>() + day;
-    Date { year, month, day, day_of_year }
-}
-
-fn days_in_month(year: i64, month: i64) -> i64 {
-    match month {
-        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
+fn date(t: f64, f: impl Fn(Civil) -> f64) -> f64 {
+    seconds(t, |s| f(Civil::of_unix(s)))
 }
 
 #[cfg(test)]

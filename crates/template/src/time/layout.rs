@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Time, Zone, days_from_civil};
+use model::civil::days_from_civil;
+
+use super::{Time, Zone};
 
 pub(super) const MONTHS: [&str; 12] = [
     "January",
