@@ -11,6 +11,7 @@ pub mod assets;
 mod compress;
 mod door;
 mod instrument;
+mod lenient;
 pub mod metrics;
 pub mod params;
 mod pool;
