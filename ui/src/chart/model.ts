@@ -43,7 +43,7 @@ export interface ChartModel {
 export interface Stacked {
   /** Values to draw, in the order of the series. */
   columns: (number | null)[][];
-  /** For each series, the index of the series that it rests on, or -1. */
+  /** For each series, the index of the series that its fill rests on, or -1 for the zero line. */
   base: number[];
 }
 
@@ -60,19 +60,18 @@ export function stack(columns: (number | null)[][], groups: (string | null)[], p
     c.forEach((v, k) => (total[k] = total[k]! + (v ?? 0)));
     totals.set(key, total);
   });
-  const tops = new Map<string, { sums: number[]; index: number }>();
+  const piles = new Map<string, { sums: number[]; members: number[] }>();
   columns.forEach((c, i) => {
     const key = keyOf(i);
     if (key === null) return;
-    const below = tops.get(key);
+    const pile = piles.get(key) ?? { sums: new Array<number>(c.length).fill(0), members: [] };
+    piles.set(key, pile);
     const total = totals.get(key);
-    const sums = c.map((v, k) => {
-      const own = total ? (total[k] ? (v ?? 0) / Math.abs(total[k]!) : 0) : (v ?? 0);
-      return (below?.sums[k] ?? 0) + own;
-    });
-    out[i] = c.map((v, k) => (v === null || v === undefined ? v : sums[k]!));
-    base[i] = below?.index ?? -1;
-    tops.set(key, { sums, index: i });
+    c.forEach((v, k) => (pile.sums[k] = pile.sums[k]! + (total ? (total[k] ? (v ?? 0) / Math.abs(total[k]!) : 0) : (v ?? 0))));
+    out[i] = c.map((v, k) => (v === null || v === undefined ? v : pile.sums[k]!));
+    // A fill needs a lower edge wherever the series has a value, so series that pause there are passed over.
+    base[i] = pile.members.findLast((j) => c.every((v, k) => v === null || v === undefined || typeof columns[j]![k] === "number")) ?? -1;
+    pile.members.push(i);
   });
   return { columns: out, base };
 }

@@ -101,5 +101,5 @@ export function PanelFrame(props: { panel: Panel; runner: Runner; shape?: Shaper
 }
 
 function emptyText(panel: Panel): string {
-  return panel.fieldConfig.defaults?.noValue || (panel.targets.some((t) => !t.hide && hasQuery(t)) ? "No data" : "No query");
+  return panel.fieldConfig.defaults?.noValue || (panel.targets.some((t) => !t.hide && hasQuery(t)) ? "No data in this time range" : "No query");
 }

@@ -20,21 +20,28 @@ import { usePolled } from "../ui/usePolled";
 const WINDOW_MS = 15 * 60_000;
 const POINTS = 120;
 const REFRESH_MS = 10_000;
+/** Right after a first start every scrape brings something new to see. */
+const EAGER_REFRESH_MS = 2_000;
+const EAGER_FOR_MS = 90_000;
+/** A line of a few samples is stretched over at least this much time. */
+const SHORTEST_WINDOW_MS = 2 * 60_000;
 
 // Each figure prefers node_exporter's names and falls back on our own, which need no second scrape for a rate.
-const physical = 'device!~"lo|veth.*|br-.*|docker.*|cni.*|flannel.*"';
+// Disks count as `df` does: blocks kept for root are neither used nor available.
+const virtual = '"lo|veth.*|br-.*|docker.*|cni.*|flannel.*|ifb.*"';
+const root = 'mountpoint="/"';
 const history: Record<string, string> = {
   cpu: '100 * (1 - avg(rate(node_cpu_seconds_total{mode="idle"}[1m]))) or avg(cloudos_system_cpu_usage_percent)',
   memory: 'sum(node_memory_MemTotal_bytes - node_memory_MemAvailable_bytes) or sum(cloudos_system_memory_usage_bytes{type="used"})',
-  disk: 'max(node_filesystem_size_bytes{mountpoint="/"} - node_filesystem_avail_bytes{mountpoint="/"}) or max(cloudos_system_disk_usage_bytes{mountpoint="/",type="used"})',
-  received: `sum(rate(node_network_receive_bytes_total{${physical}}[1m])) or sum(rate(cloudos_system_network_bytes_total{direction="rx"}[1m]))`,
-  sent: `sum(rate(node_network_transmit_bytes_total{${physical}}[1m])) or sum(rate(cloudos_system_network_bytes_total{direction="tx"}[1m]))`,
+  disk: `max(node_filesystem_size_bytes{${root}} - node_filesystem_free_bytes{${root}}) or max(cloudos_system_disk_usage_bytes{${root},type="used"})`,
+  received: `sum(rate(node_network_receive_bytes_total{device!~${virtual}}[1m])) or sum(rate(cloudos_system_network_bytes_total{direction="rx",interface!~${virtual}}[1m]))`,
+  sent: `sum(rate(node_network_transmit_bytes_total{device!~${virtual}}[1m])) or sum(rate(cloudos_system_network_bytes_total{direction="tx",interface!~${virtual}}[1m]))`,
   load: "max(node_load1)",
 };
 const now: Record<string, string> = {
   cores: 'count(count by (cpu) (node_cpu_seconds_total)) or count(cloudos_system_cpu_usage_percent)',
   memoryTotal: 'sum(node_memory_MemTotal_bytes) or sum(cloudos_system_memory_usage_bytes{type="total"})',
-  diskTotal: 'max(node_filesystem_size_bytes{mountpoint="/"}) or max(cloudos_system_disk_usage_bytes{mountpoint="/",type="total"})',
+  diskFree: `max(node_filesystem_avail_bytes{${root}}) or max(cloudos_system_disk_usage_bytes{${root},type="free"})`,
   uptime: "max(node_time_seconds - node_boot_time_seconds)",
   uname: "node_uname_info",
   containers: "sum by (state) (cloudos_container_count)",
@@ -72,7 +79,8 @@ async function load(): Promise<Map<string, Frame[]>> {
 }
 
 export default function Home() {
-  const metrics = usePolled(load, REFRESH_MS);
+  const opened = Date.now();
+  const metrics = usePolled(load, (latest) => ((latest && settled(latest)) || Date.now() - opened > EAGER_FOR_MS ? REFRESH_MS : EAGER_REFRESH_MS));
   const alerts = usePolled(() => alertmanager.alerts({ active: true, silenced: false, inhibited: false }), REFRESH_MS);
   const dashboards = usePolled(() => searchDashboards());
   const [clock, setClock] = createSignal(Date.now());
@@ -86,6 +94,8 @@ export default function Home() {
     const v = reduce(line(id), "lastNotNull");
     return typeof v === "number" ? v : null;
   };
+  const diskTotal = () => (last("disk") === null || last("diskFree") === null ? null : last("disk")! + last("diskFree")!);
+  const waiting = () => (frames("up").length === 0 ? "waiting for the first scrape" : "waiting for the second scrape");
   const uname = () => frames("uname").flatMap(numberFields)[0]?.labels ?? {};
   const subtitle = () => [uname().nodename, uname().sysname && `${uname().sysname} ${uname().release}`, last("uptime") !== null && `up ${formatDuration(last("uptime")! * 1000)}`].filter(Boolean).join(" · ");
 
@@ -94,11 +104,11 @@ export default function Home() {
       <PageHeader title="Home" detail={<span class="muted">{subtitle()}</span>} />
       <Show when={metrics.error()}><ErrorState message={metrics.error()!} onRetry={() => void metrics.reload()} /></Show>
       <div class="vitals">
-        <Vital label="CPU" value={last("cpu")} unit="percent" decimals={1} detail={last("cores") ? `${last("cores")} cores · load ${formatValue(last("load") ?? 0, "none", 2)}` : ""} values={line("cpu")} times={times("cpu")} max={100} share={share(last("cpu"), 100)} color={paletteColor(0, theme())} loading={!metrics.data()} />
-        <Vital label="Memory" value={last("memory")} unit="bytes" detail={last("memoryTotal") ? `of ${formatValue(last("memoryTotal"), "bytes")}` : ""} values={line("memory")} times={times("memory")} min={0} max={last("memoryTotal") ?? undefined} share={share(last("memory"), last("memoryTotal"))} color={paletteColor(8, theme())} loading={!metrics.data()} />
-        <Vital label="Disk /" value={last("disk")} unit="bytes" detail={last("diskTotal") ? `of ${formatValue(last("diskTotal"), "bytes")}` : ""} values={line("disk")} times={times("disk")} min={0} max={last("diskTotal") ?? undefined} share={share(last("disk"), last("diskTotal"))} color={paletteColor(1, theme())} loading={!metrics.data()} />
-        <Vital label="Network in" value={last("received")} unit="binBps" detail="received, 1 min rate" values={line("received")} times={times("received")} min={0} color={paletteColor(2, theme())} loading={!metrics.data()} />
-        <Vital label="Network out" value={last("sent")} unit="binBps" detail="sent, 1 min rate" values={line("sent")} times={times("sent")} min={0} color={paletteColor(7, theme())} loading={!metrics.data()} />
+        <Vital label="CPU" value={last("cpu")} unit="percent" decimals={1} detail={last("cores") ? `${last("cores")} cores · load ${formatValue(last("load") ?? 0, "none", 2)}` : ""} values={line("cpu")} times={times("cpu")} max={100} share={share(last("cpu"), 100)} color={paletteColor(0, theme())} loading={!metrics.data()} waiting={waiting()} />
+        <Vital label="Memory" value={last("memory")} unit="bytes" detail={last("memoryTotal") ? `of ${formatValue(last("memoryTotal"), "bytes")}` : ""} values={line("memory")} times={times("memory")} min={0} max={last("memoryTotal") ?? undefined} share={share(last("memory"), last("memoryTotal"))} color={paletteColor(8, theme())} loading={!metrics.data()} waiting={waiting()} />
+        <Vital label="Disk /" value={last("disk")} unit="bytes" detail={last("diskFree") !== null ? `${formatValue(last("diskFree"), "bytes")} available` : ""} values={line("disk")} times={times("disk")} min={0} max={diskTotal() ?? undefined} share={share(last("disk"), diskTotal())} color={paletteColor(1, theme())} loading={!metrics.data()} waiting={waiting()} />
+        <Vital label="Network in" value={last("received")} unit="Bps" detail="received, all interfaces" values={line("received")} times={times("received")} min={0} color={paletteColor(2, theme())} loading={!metrics.data()} waiting={waiting()} />
+        <Vital label="Network out" value={last("sent")} unit="Bps" detail="sent, all interfaces" values={line("sent")} times={times("sent")} min={0} color={paletteColor(7, theme())} loading={!metrics.data()} waiting={waiting()} />
       </div>
       <div class="home-columns">
         <section class="card">
@@ -140,21 +150,30 @@ export default function Home() {
   );
 }
 
+/** Nothing is expected to appear any more: all figures are there, and every target was scraped. */
+function settled(latest: Map<string, Frame[]>): boolean {
+  const shown = (id: string) => (latest.get(id) ?? []).some((f) => f.length > 0);
+  return Object.keys(history).every(shown) && healthOf(latest.get("up") ?? []).every((s) => s.state !== "unknown");
+}
+
 const share = (v: number | null, max: number | null): number | undefined => (v === null || !max ? undefined : v / max);
 const severityOrder = ["critical", "error", "warning", "info"];
 const bySeverity = (a: alertmanager.Alert, b: alertmanager.Alert) => rank(a) - rank(b) || b.startsAt.localeCompare(a.startsAt);
 const rank = (a: alertmanager.Alert) => (severityOrder.indexOf(a.labels.severity ?? "") + severityOrder.length + 1) % (severityOrder.length + 1);
 
-function Vital(props: { label: string; value: number | null; unit: string; decimals?: number; detail: string; values: (number | null)[]; times: number[]; min?: number; max?: number; share?: number; color: string; loading: boolean }) {
+function Vital(props: { label: string; value: number | null; unit: string; decimals?: number; detail: string; values: (number | null)[]; times: number[]; min?: number; max?: number; share?: number; color: string; loading: boolean; waiting: string }) {
+  // Young data fills the width as well; later the window slides.
+  const end = () => props.times[props.times.length - 1] ?? 1;
+  const span = () => Math.min(WINDOW_MS, Math.max(SHORTEST_WINDOW_MS, end() - (props.times[props.values.findIndex((v) => v !== null)] ?? end())));
   const tone = () => ((props.share ?? 0) >= 0.9 ? resolveColor("red", theme()) : (props.share ?? 0) >= 0.8 ? resolveColor("orange", theme()) : props.color);
   return (
     <section class="vital" aria-label={props.label}>
       <div class="vital-text">
         <h2>{props.label}<Show when={props.share !== undefined}><span class="muted"> {Math.round(props.share! * 100)}%</span></Show></h2>
         <p class="vital-value">{props.value === null ? (props.loading ? "…" : "–") : formatValue(props.value, props.unit, props.decimals)}</p>
-        <p class="muted vital-detail">{props.value === null && !props.loading ? "no data yet" : props.detail}</p>
+        <p class="muted vital-detail">{props.value === null && !props.loading ? props.waiting : props.detail}</p>
       </div>
-      <div class="vital-spark"><Sparkline values={props.values} times={props.times} window={{ from: (props.times[props.times.length - 1] ?? 0) - WINDOW_MS, to: props.times[props.times.length - 1] ?? 1 }} color={tone()} min={props.min ?? 0} max={props.max} label={`${props.label}, last 15 minutes`} /></div>
+      <div class="vital-spark"><Sparkline values={props.values} times={props.times} window={{ from: end() - span(), to: end() }} color={tone()} min={props.min ?? 0} max={props.max} label={`${props.label}, last ${Math.round(span() / 60_000)} minutes`} /></div>
     </section>
   );
 }

@@ -3,7 +3,8 @@
 import { createSignal, onCleanup } from "solid-js";
 import { messageOf } from "../api/http";
 
-export function usePolled<T>(load: () => Promise<T>, everyMs?: number) {
+/** With a function as interval, each answer decides when the next one is due. */
+export function usePolled<T>(load: () => Promise<T>, everyMs?: number | ((latest: T | undefined) => number)) {
   const [data, setData] = createSignal<T | undefined>();
   const [error, setError] = createSignal<string | undefined>();
   const [loading, setLoading] = createSignal(true);
@@ -24,10 +25,13 @@ export function usePolled<T>(load: () => Promise<T>, everyMs?: number) {
   }
   void reload();
   if (everyMs) {
-    const timer = window.setInterval(() => {
-      if (!document.hidden) void reload();
-    }, everyMs);
-    onCleanup(() => window.clearInterval(timer));
+    let timer = 0;
+    const arm = () => (timer = window.setTimeout(async () => {
+      if (!document.hidden) await reload();
+      if (timer) arm();
+    }, typeof everyMs === "number" ? everyMs : everyMs(data())));
+    arm();
+    onCleanup(() => (window.clearTimeout(timer), (timer = 0)));
   }
   onCleanup(() => round++);
   return { data, error, loading, reload };

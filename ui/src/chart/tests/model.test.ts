@@ -13,6 +13,13 @@ test("negative series pile downward on their own", () => {
   expect(s.base).toEqual([-1, -1, 0, 1]);
 });
 
+test("a fill rests on the nearest series below that has values wherever it has", () => {
+  const s = stack([[7, 7], [0, null], [2, 2], [null, 1]], ["A", "A", "A", "A"], [false, false, false, false]);
+  expect(s.columns).toEqual([[7, 7], [7, null], [9, 9], [null, 10]]);
+  expect(s.base).toEqual([-1, 0, 0, 2]);
+  expect(stack([[1, null], [null, 2], [3, 4]], ["A", "A", "A"], [false, false, false]).base).toEqual([-1, -1, -1]);
+});
+
 test("percent stacks fill the whole", () => {
   const s = stack([[1, 0], [3, 0]], ["A", "A"], [true, true]);
   expect(s.columns).toEqual([[0.25, 0], [1, 0]]);

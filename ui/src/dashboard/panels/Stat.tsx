@@ -35,7 +35,7 @@ export default function Stat(props: PanelProps) {
                   <Sparkline values={v.values} times={v.times} window={props.range} color={fill() ? contrastText(color()) : color()} min={v.options.min ?? undefined} max={v.options.max ?? undefined} label={`${v.name} over time`} />
                 </div>
               </Show>
-              <Show when={named()}><div class="stat-name">{v.name}</div></Show>
+              <Show when={named()}><div class="stat-name" classList={{ alone: o().textMode === "name" }}>{v.name}</div></Show>
               <Show when={o().textMode !== "none" && o().textMode !== "name"}>
                 <div class="stat-value" style={{ color: ink(), "font-size": `${size()}px` }}>
                   {shown().prefix}{shown().text}<span class="stat-suffix">{shown().suffix}</span>

@@ -72,15 +72,15 @@ function Cell(props: { column: Configured; value: unknown }) {
   const shown = () => props.column.display(props.value);
   const custom = () => props.column.options.custom ?? {};
   const type = (): string => custom().cellOptions?.type ?? custom().displayMode ?? "auto";
-  const colored = () => shown().color !== null && props.column.options.color?.mode !== "palette-classic";
   const style = () => {
     const color = shown().color;
-    if (!color || !colored()) return {};
+    if (!color) return {};
     if (type().startsWith("color-background")) return { background: color, color: contrastText(color) };
     return type() === "color-text" ? { color } : {};
   };
   const bar = () => type() === "gauge" || type().includes("gauge") || type() === "basic" || type() === "lcd-gauge";
-  const text = () => shownText(shown());
+  // In a merged table a missing number only says that another query had this row.
+  const text = () => ((props.value === null || props.value === undefined) && shown().color === null && props.column.options.noValue === undefined ? "–" : shownText(shown()));
   const link = () => {
     const l = props.column.options.links?.[0];
     return l?.url && /^(https?:\/\/|\/(?!\/))/.test(l.url) ? l.url.replace(/\$\{__value\.(?:text|raw)\}/g, encodeURIComponent(String(props.value ?? ""))) : undefined;
