@@ -35,7 +35,8 @@ BROKEN = [
         "  - name: broken\n    rules:\n      - alert: X\n        expr: 'sum('\n",
         ["cloudos_alerts.yml", "could not parse expression"],
     ),
-    ("alertmanager", "alertmanager/alertmanager.yml", "no_such_key: 1\n", ["alertmanager.yml:{n}:", "field no_such_key not found"]),
+    ("prometheus", "prometheus/prometheus.yml", "global: {}\n", ["prometheus.yml:{n}:", 'key "global" already defined']),
+    ("alertmanager", "alertmanager/alertmanager.yml", "no_such_key: 1\n", ["alertmanager.yml:{n}:", "no_such_key"]),
 ]
 
 

@@ -1,6 +1,7 @@
 """The commands of the specification, answered as the originals answer them."""
 
 import http.client
+import json
 import shutil
 import subprocess
 from unittest import SkipTest
@@ -45,6 +46,18 @@ def test_curl_reaches_every_service():
     for service, (_, path) in stack.SERVICES.items():
         code = curl("-o", "/dev/null", "-w", "%{http_code}", s.url(service, path))
         assert code == "200", f"{service}{path}: {code}"
+
+
+def test_curl_with_a_query_as_people_type_it():
+    """Braces and quotes are not encoded by curl -g, nor by the person."""
+    s = stack.shared()
+    for service, path in [
+        ("prometheus", '/api/v1/query?query=count(up{job="prometheus"})'),
+        ("loki", '/loki/api/v1/query_range?query={job="cloudos"}'),
+        ("jaeger", '/api/traces?service=a&tags={"a":"b"}'),
+    ]:
+        body = json.loads(curl("-g", s.url(service, path)))
+        assert "data" in body and not body.get("errors"), body
 
 
 def test_every_service_shows_its_own_metrics():

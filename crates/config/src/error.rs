@@ -25,9 +25,15 @@ impl ConfigError {
         // The library repeats the position at the end of its first line; ours stands in front.
         let message = bare.to_string();
         let message = message.lines().next().unwrap_or("").to_owned();
-        let message = match message.find(" at line ") {
-            Some(at) => message[..at].to_owned(),
-            None => message,
+        let message = match bare {
+            // The library's own words go on about its options, which nobody who writes a file can set.
+            serde_saphyr::Error::DuplicateMappingKey { key: Some(key), .. } => {
+                format!("mapping key {key:?} already defined")
+            }
+            _ => match message.find(" at line ") {
+                Some(at) => message[..at].to_owned(),
+                None => message,
+            },
         };
         ConfigError { file: file.to_owned(), position, message }
     }

@@ -110,6 +110,7 @@ mod tests {
         check("interval: soon\n", Some(1), "not a valid duration string: \"soon\"");
         check("names: {a: 1}\n", Some(1), "");
         check("names: [\n", Some(1), "");
+        check("names: []\ninterval: 1s\nnames: []\n", Some(3), ": mapping key \"names\" already defined");
         check("names: ['']\n", None, "empty name");
     }
 }
