@@ -42,7 +42,7 @@ const FILES: &[(&str, &str)] = &[
     ),
 ];
 
-/// The directory whose presence of this file makes it a configuration directory.
+/// A directory that holds this file is a configuration directory.
 const MARK: &str = "prometheus/prometheus.yml";
 
 /// Finds the configuration directory: the given one, else the working directory when it holds one, else
@@ -64,11 +64,21 @@ pub fn locate(given: Option<&Path>, data: &Path) -> io::Result<PathBuf> {
         let path = dir.join(path);
         // A file that exists may have been edited: it stays.
         if !path.exists() {
-            if let Some(parent) = path.parent() {
-                std::fs::create_dir_all(parent)?;
-            }
-            std::fs::write(&path, content)?;
+            write(&path, content).map_err(|e| {
+                let message = format!("cannot write {}: {e}", path.display());
+                io::Error::new(e.kind(), message)
+            })?;
         }
     }
     Ok(dir)
+}
+
+/// Whole or not at all: what a crash cut short would stay as it is for ever.
+fn write(path: &Path, content: &str) -> io::Result<()> {
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent)?;
+    }
+    let unfinished = path.with_extension("tmp");
+    std::fs::write(&unfinished, content)?;
+    std::fs::rename(&unfinished, path)
 }

@@ -51,7 +51,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Logfmt {
             "" => service_of(event.metadata().target()),
             given => given,
         };
-        let now = model_time(std::time::SystemTime::now());
+        let now = rfc3339(std::time::SystemTime::now());
         let line = format!(
             "time={now} level={} service={service} msg={}{}\n",
             event.metadata().level(),
@@ -150,7 +150,7 @@ const CRATES: &[(&str, &str)] = &[
 ];
 
 /// RFC 3339 in UTC with milliseconds.
-fn model_time(now: std::time::SystemTime) -> String {
+fn rfc3339(now: std::time::SystemTime) -> String {
     let since = now.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     let c = model::civil::Civil::of_unix(i64::try_from(since.as_secs()).unwrap_or(i64::MAX));
     format!(
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn times_are_civil() {
-        let at = |ms| model_time(UNIX_EPOCH + Duration::from_millis(ms));
+        let at = |ms| rfc3339(UNIX_EPOCH + Duration::from_millis(ms));
         assert_eq!(at(0), "1970-01-01T00:00:00.000Z");
         assert_eq!(at(951_782_400_001), "2000-02-29T00:00:00.001Z");
         assert_eq!(at(1_767_322_799_999), "2026-01-02T02:59:59.999Z");

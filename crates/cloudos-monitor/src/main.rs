@@ -29,7 +29,16 @@ services:
 ";
 
 fn main() -> ExitCode {
-    let mut args: Vec<String> = std::env::args().collect();
+    let mut args = Vec::new();
+    for arg in std::env::args_os() {
+        match arg.into_string() {
+            Ok(arg) => args.push(arg),
+            Err(arg) => {
+                say(&mut std::io::stderr(), &format!("cloudos-monitor: the argument {arg:?} is not UTF-8\n"));
+                return ExitCode::FAILURE;
+            }
+        }
+    }
     let program = if args.is_empty() { String::new() } else { args.remove(0) };
     let called_as = program.rsplit('/').next().unwrap_or("").to_owned();
     let command = if services::find(&called_as).is_some() {
@@ -42,29 +51,34 @@ fn main() -> ExitCode {
     match run(&command, &args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
-            eprintln!("cloudos-monitor: {message}");
+            say(&mut std::io::stderr(), &format!("cloudos-monitor: {message}\n"));
             ExitCode::FAILURE
         }
     }
 }
 
+/// Writes for a person. Whoever reads may have left already (`help | head`): that is no failure.
+fn say(out: &mut dyn std::io::Write, text: &str) {
+    let _ = out.write_all(text.as_bytes());
+}
+
 fn run(command: &str, args: &[String]) -> Result<(), String> {
     match (command, args.first().map(String::as_str)) {
         ("help", None) => {
-            print!("{}", usage());
+            say(&mut std::io::stdout(), &usage());
             Ok(())
         }
         ("help", Some("up")) => {
-            print!("{}", flags::help("cloudos-monitor up", up::FLAGS));
+            say(&mut std::io::stdout(), &flags::help("cloudos-monitor up", up::FLAGS));
             Ok(())
         }
         ("help", Some(name)) => {
             let service = services::find(name).ok_or_else(|| unknown(name))?;
-            print!("{}", flags::help(service.name, service.flags));
+            say(&mut std::io::stdout(), &flags::help(service.name, service.flags));
             Ok(())
         }
         ("version", _) => {
-            println!("cloudos-monitor {VERSION}");
+            say(&mut std::io::stdout(), &format!("cloudos-monitor {VERSION}\n"));
             Ok(())
         }
         ("up", _) => match parse("cloudos-monitor up", up::FLAGS, args)? {
@@ -86,11 +100,11 @@ fn parse(program: &str, table: &[flags::Flag], args: &[String]) -> Result<Option
     match flags::Flags::parse(program, table, args) {
         Ok(flags) => Ok(Some(flags)),
         Err(flags::FlagError::Help(text)) => {
-            print!("{text}");
+            say(&mut std::io::stdout(), &text);
             Ok(None)
         }
         Err(flags::FlagError::Version) => {
-            println!("{program}, version {VERSION} (cloudos-monitor)");
+            say(&mut std::io::stdout(), &format!("{program}, version {VERSION} (cloudos-monitor)\n"));
             Ok(None)
         }
         Err(flags::FlagError::Bad(message)) => Err(format!("error: {message}")),
