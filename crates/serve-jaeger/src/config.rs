@@ -57,6 +57,9 @@ impl Validate for Config {
         };
         known("receivers", &self.receivers, RECEIVERS)?;
         known("extensions", &self.extensions, EXTENSIONS)?;
+        if let Some(ttl) = self.ttl() {
+            model::duration::parse(ttl).map_err(|e| format!("jaeger_storage: badger: ttl: spans: {e}"))?;
+        }
         for name in self.receivers.keys().filter(|name| *name != "otlp" && *name != "nop") {
             tracing::warn!("the {name} receiver is not available yet: spans arrive by OTLP only");
         }
@@ -100,9 +103,12 @@ impl Config {
         self.backend()?["badger"]["directories"]["values"].as_str().map(str::to_owned)
     }
 
+    fn ttl(&self) -> Option<&str> {
+        self.backend()?["badger"]["ttl"]["spans"].as_str()
+    }
+
     pub fn retention_ms(&self) -> Option<i64> {
-        let ttl = self.backend()?["badger"]["ttl"]["spans"].as_str()?;
-        model::duration::parse(ttl).ok()
+        model::duration::parse(self.ttl()?).ok()
     }
 }
 
@@ -139,6 +145,8 @@ receivers: {otlp: {protocols: {grpc: {endpoint: 'localhost:2'}, http: }}}
         let error = |text: &str| load(text).unwrap_err();
         assert_eq!(error("extension: {}\n").line(), Some(1));
         assert!(error("receivers: {otpl: {}}\n").to_string().contains("unknown type: \"otpl\""));
+        let ttl = error("extensions: {jaeger_storage: {backends: {a: {badger: {ttl: {spans: soon}}}}}}\n");
+        assert!(ttl.to_string().contains("ttl: spans: not a valid duration string: \"soon\""), "{ttl}");
     }
 
     #[test]
