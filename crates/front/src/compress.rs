@@ -4,9 +4,9 @@ use std::io::Write;
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
 
 /// Replies below this are sent as they are.
@@ -25,7 +25,7 @@ pub(crate) async fn compress(request: Request, next: Next) -> Response {
     }
     let (mut parts, body) = response.into_parts();
     let Ok(collected) = body.collect().await else {
-        return Response::from_parts(parts, Body::empty());
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     let plain = collected.to_bytes();
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
