@@ -1,8 +1,9 @@
 """`kill -9` while three signals come in: what was acknowledged is there afterwards.
 
 Acknowledged means: a log line whose push was answered 204, a span whose export was answered 200, a sample that a
-query has shown. Each round starts the stack on the data of the rounds before, writes all three at once, kills
-the process at a moment of chance, starts it again and looks.
+query has shown. Each round writes all three at once into the stack with the data of the rounds before, kills the
+process at a moment of chance, starts it again and looks. Logs are flushed from memory to parts all the time, so
+that the kill also meets half-written parts.
 """
 
 import os
@@ -11,14 +12,16 @@ import threading
 import time
 
 import api
+import client
 from receivers import Target
-from stack import Stack, replace_in
+from stack import Stack
 from support import time_limit, until
 
 ROUNDS = int(os.environ.get("DURABILITY_ROUNDS", "20"))
 SECONDS_MIN, SECONDS_MAX = 0.3, 1.2
 LINES_PER_PUSH = 10
 SPANS_PER_PUSH = 5
+SERIES = 20
 
 
 class Writer(threading.Thread):
@@ -92,12 +95,29 @@ def sample_watcher(prometheus):
     seen = set()
 
     def look():
-        new = api.samples(prometheus, "durability_counter", "30m") - seen
+        new = samples(prometheus, "5s") - seen
         seen.update(new)
         time.sleep(0.02)
         return list(new)
 
     return look
+
+
+def samples(prometheus, window):
+    """Every stored sample as (series, milliseconds, value)."""
+    found = set()
+    for series in api.query(prometheus, f"durability_counter[{window}]"):
+        found |= {(series["metric"]["n"], round(at * 1000), float(value)) for at, value in series["values"]}
+    return found
+
+
+def flusher(loki, chance):
+    def flush():
+        client.post(loki + "/flush", timeout=5).expect(204)
+        time.sleep(chance.uniform(0.01, 0.2))
+        return [None]
+
+    return flush
 
 
 @time_limit(240)
@@ -107,12 +127,16 @@ def test_kill_9():
     chance = random.Random(seed)
     numbers = Numbers()
     scrapes = iter(range(1, 1 << 60))
-    page = lambda: f"# TYPE durability_counter counter\ndurability_counter {next(scrapes)}\n"
+
+    def page():
+        value = next(scrapes)
+        lines = [f'durability_counter{{n="{n}"}} {value * n}\n' for n in range(SERIES)]
+        return "# TYPE durability_counter counter\n" + "".join(lines)
 
     with Target(page) as target:
 
         def scrape_it_often(config):
-            # Nothing else is scraped: the test is about one series, and about the kill.
+            # Nothing else is scraped: the test is about these series, and about the kill.
             job = (
                 "scrape_configs:\n  - job_name: durability\n    scrape_interval: 100ms\n    scrape_timeout: 100ms\n"
                 f"    static_configs:\n      - targets: ['{target.address}']\n"
@@ -128,8 +152,9 @@ def test_kill_9():
                 line_writers = [Writer(line_writer(loki, labels, numbers)) for _ in range(2)]
                 span_writers = [Writer(span_writer(s.otlp_http, random.Random(chance.random()))) for _ in range(2)]
                 watcher = Writer(sample_watcher(prometheus))
+                flushing = Writer(flusher(loki, random.Random(chance.random())))
                 # Each signal has something to lose before the kill may come.
-                writers = [*line_writers, *span_writers, watcher]
+                writers = [*line_writers, *span_writers, watcher, flushing]
                 until(
                     lambda: all(w.acknowledged or w.error for w in writers), "every writer to be acknowledged once"
                 )
@@ -139,6 +164,7 @@ def test_kill_9():
                 new_spans = [span for w in span_writers for span in w.finish()]
                 kept_spans += new_spans
                 kept_samples |= set(watcher.finish())
+                flushing.finish()
                 s.start()
                 check_lines(loki, number, kept_lines[number])
                 check_spans(s.url("jaeger"), new_spans)
@@ -170,5 +196,5 @@ def check_spans(jaeger, kept):
 
 
 def check_samples(prometheus, kept):
-    missing = kept - api.samples(prometheus, "durability_counter", "30m")
+    missing = kept - samples(prometheus, "30m")
     assert not missing, f"{len(missing)} of {len(kept)} samples lost, such as {sorted(missing)[:3]}"
