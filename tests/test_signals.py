@@ -1,12 +1,16 @@
 """SIGTERM, SIGHUP, reload, and configuration with a mistake in it."""
 
+import contextlib
+import http.client
 import signal
+import socket
 
 import api
 import client
 import stack
 from stack import Stack
 from support import time_limit, until
+from websocket import WebSocket
 
 
 def test_sigterm_and_restart_keep_the_data():
@@ -23,6 +27,20 @@ def test_sigterm_and_restart_keep_the_data():
         assert len(api.trace(s.url("jaeger"), "ab" * 16)) == 1
         # An hour old at most, from before the restart: the pushed value itself is gone with the process.
         assert api.samples(s.url("prometheus"), 'kept{job="kept"}', "1h")
+
+
+def test_sigterm_does_not_wait_for_clients():
+    """Idle connections, a live tail and half a request are open; it stops in time all the same."""
+    with Stack() as s, contextlib.ExitStack() as clients:
+        for service, (port, _) in stack.SERVICES.items():
+            idle = http.client.HTTPConnection("127.0.0.1", port + s.offset, timeout=10)
+            clients.callback(idle.close)
+            idle.request("GET", "/metrics")
+            idle.getresponse().read()
+        clients.enter_context(WebSocket(s.url("loki", "/loki/api/v1/tail"), {"query": '{job="none"}'}))
+        half = clients.enter_context(socket.create_connection(("127.0.0.1", 3100 + s.offset)))
+        half.sendall(b"POST /loki/api/v1/push HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{")
+        s.stop()
 
 
 BROKEN = [
