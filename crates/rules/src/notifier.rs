@@ -189,9 +189,16 @@ impl Notifier {
         self.wake.notify_one();
     }
 
-    /// Sends until dropped. One loop per notifier.
+    /// Sends until dropped. One loop per notifier; started again, it goes on with the settings it had.
     pub async fn run(&self) {
         let mut endpoints: Vec<Endpoint> = Vec::new();
+        let settings = {
+            let state = self.lock();
+            state.endpoints.is_none().then(|| state.settings.clone())
+        };
+        if let Some(Err(e)) = settings.map(|settings| self.apply(settings)) {
+            tracing::error!("alerts go nowhere until the configuration is reloaded: {e}");
+        }
         loop {
             let batch: Vec<Queued> = {
                 let mut state = self.lock();

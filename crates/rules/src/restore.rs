@@ -40,17 +40,18 @@ pub(crate) fn restore(
         let samples = columns.float_times.iter().zip(&columns.floats);
         let Some((&down_at, &value)) = samples.rev().find(|(_, v)| !model::is_stale(**v)) else { continue };
         let began = (value as i64).saturating_mul(1000);
-        let waited = down_at - began;
-        let left = rule.hold_ms - waited;
+        // The sample may come from anywhere, a scraped page included: no value of it may overflow.
+        let waited = down_at.saturating_sub(began);
+        let left = rule.hold_ms.saturating_sub(waited);
         alert.active_at = if left <= 0 {
             // It was firing: it goes on firing since then.
             began
         } else if left < tolerance.grace_ms {
             now + tolerance.grace_ms - rule.hold_ms
         } else {
-            began + (now - down_at)
+            began.saturating_add(now - down_at)
         };
-        if alert.state == AlertState::Pending && now - alert.active_at >= rule.hold_ms {
+        if alert.state == AlertState::Pending && now.saturating_sub(alert.active_at) >= rule.hold_ms {
             alert.state = AlertState::Firing;
             alert.fired_at = Some(now);
         }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use model::{Labels, Matcher, Value};
 use platform::{Clock, ManualClock};
@@ -226,6 +227,52 @@ fn a_long_wait_survives_a_restart() {
     assert_eq!(state(&group).0, AlertState::Pending);
     f.eval(&group, START + 35 * MINUTE + 15_000);
     assert_eq!(state(&group).0, AlertState::Firing);
+}
+
+#[test]
+fn restored_times_may_be_nonsense() {
+    for nonsense in [f64::MAX, f64::MIN, f64::NAN, f64::INFINITY] {
+        let f = Fixture::new();
+        let mut appender = f.store.appender();
+        let labels = Labels::from_pairs([("__name__", "ALERTS_FOR_STATE"), ("alertname", "Slow")]);
+        appender.append(None, &labels, START, Value::Float(nonsense)).unwrap();
+        appender.commit().unwrap();
+        let group = f.group("{alert: Slow, expr: x, for: 30m}");
+        f.engine.say(&[(&[], 1.0)]);
+        for minute in 1..=3 {
+            f.eval(&group, START + minute * MINUTE);
+        }
+        assert_eq!(group.state().rules[0].health, crate::Health::Ok, "{nonsense}");
+    }
+}
+
+#[tokio::test]
+async fn a_notifier_started_again_goes_on() {
+    let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = server.local_addr().unwrap();
+    let group =
+        discovery::StaticConfig { targets: vec![address.to_string()], ..discovery::StaticConfig::default() };
+    let sources = discovery::Sources { static_configs: vec![group], ..discovery::Sources::default() };
+    let alertmanager = crate::AlertmanagerConfig { sources, ..crate::AlertmanagerConfig::default() };
+    let metrics = RuleMetrics::new(&expfmt::Registry::new());
+    let notifier = Notifier::new(10, metrics);
+    let settings =
+        crate::NotifierSettings { alertmanagers: vec![alertmanager], ..crate::NotifierSettings::default() };
+    notifier.apply(settings).unwrap();
+    let f = Fixture::new();
+    f.engine.say(&[(&[], 1.0)]);
+    let group = f.group("{alert: A, expr: x}");
+    for turn in 0..2 {
+        let running = tokio::spawn({
+            let notifier = notifier.clone();
+            async move { notifier.run().await }
+        });
+        notifier.send(f.eval(&group, START + turn * 2 * MINUTE), "x");
+        let connected = tokio::time::timeout(Duration::from_secs(20), server.accept()).await;
+        assert!(connected.is_ok(), "start {turn}: nobody was told");
+        running.abort();
+        let _ = running.await;
+    }
 }
 
 #[tokio::test]
