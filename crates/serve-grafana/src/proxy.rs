@@ -43,6 +43,12 @@ pub async fn forward(
     }
     let mut url = reqwest::Url::parse(&format!("{}/{path}", datasource.url))
         .map_err(|e| ApiError::bad_request(format!("bad data source URL: {e}")))?;
+    // Parsing resolves what looks like "..", "%2e%2e" and backslashes included.
+    let base = reqwest::Url::parse(&format!("{}/", datasource.url))
+        .map_err(|e| ApiError::bad_request(format!("bad data source URL: {e}")))?;
+    if url.origin() != base.origin() || !url.path().starts_with(base.path()) {
+        return Err(ApiError::bad_request("path leads out of the data source"));
+    }
     url.set_query(query.as_deref());
     if request.headers().contains_key(header::UPGRADE) {
         return tunnel(&api, datasource, url, request).await;

@@ -229,6 +229,16 @@ async fn the_proxy_passes_on_and_names_what_is_down() {
 }
 
 #[tokio::test]
+async fn the_proxy_stays_below_the_data_source() {
+    // The data source is what lies below /api/v2; the labels lie beside it.
+    let f = fixture(&format!("{}/api/v2", stub().await), true);
+    for escape in ["..%2Fv1/labels", "%2e%2e/v1/labels", "%252e%252e/v1/labels", "..%5Cv1/labels"] {
+        let (status, body) = f.get(&format!("/api/datasources/proxy/uid/prom/{escape}")).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{escape}: {body}");
+    }
+}
+
+#[tokio::test]
 async fn a_websocket_goes_through_the_proxy() {
     use axum::extract::ws::{Message, WebSocketUpgrade};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
