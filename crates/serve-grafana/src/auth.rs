@@ -154,6 +154,10 @@ impl Attempts {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         if failures.len() >= ATTEMPT_KEYS_MAX {
             failures.retain(|_, all| all.iter().any(|at| at.elapsed() < ATTEMPTS_WINDOW));
+            // Those who are blocked stay so: a flood of made-up logins must not set them free.
+            if failures.len() >= ATTEMPT_KEYS_MAX {
+                failures.retain(|_, all| all.len() >= ATTEMPTS_MAX);
+            }
             if failures.len() >= ATTEMPT_KEYS_MAX {
                 failures.clear();
             }

@@ -4,6 +4,8 @@ use serde_json::Value;
 
 /// Prometheus refuses more points per series; Grafana widens the step before it comes to that.
 const SAFE_POINTS_MAX: i64 = 11_000;
+/// A century: steps beyond it mean nothing, and sums of two stay far from overflow.
+const STEP_MS_MAX: i64 = 100 * 365 * 86_400_000;
 /// The scrape interval assumed when a data source names none.
 const SCRAPE_INTERVAL_MS: i64 = 15_000;
 
@@ -28,11 +30,12 @@ impl Interval {
         minimum_ms: Option<i64>,
         scrape_ms: Option<i64>,
     ) -> Interval {
-        let range = (to - from).max(1);
-        let scrape = scrape_ms.unwrap_or(SCRAPE_INTERVAL_MS).max(1);
-        let minimum = minimum_ms.unwrap_or(scrape);
+        let range = to.saturating_sub(from).max(1);
+        let scrape = scrape_ms.unwrap_or(SCRAPE_INTERVAL_MS).clamp(1, STEP_MS_MAX);
+        let minimum = minimum_ms.unwrap_or(scrape).min(STEP_MS_MAX);
+        let asked_ms = asked_ms.min(STEP_MS_MAX);
         let calculated = if asked_ms > 0 { asked_ms } else { round_interval(range / points.max(1)) };
-        let safe = round_interval((range + SAFE_POINTS_MAX - 1) / SAFE_POINTS_MAX);
+        let safe = round_interval(range / SAFE_POINTS_MAX + i64::from(range % SAFE_POINTS_MAX > 0));
         let step_ms = calculated.max(minimum).max(safe).max(1);
         // Grafana's rule: wide enough for two scrapes whatever the step.
         let rate_ms = (step_ms + scrape).max(4 * scrape);
@@ -44,7 +47,7 @@ impl Interval {
         if !expr.contains("$__") && !expr.contains("${__") {
             return expr.to_owned();
         }
-        let range = self.to - self.from;
+        let range = self.to.saturating_sub(self.from);
         let seconds = (range as f64 / 1000.0).round() as i64;
         let values = [
             ("__rate_interval_ms", self.rate_ms.to_string()),
@@ -115,8 +118,8 @@ pub fn parse_time(value: &Value, now_ms: i64) -> Option<i64> {
     if let Some(offset) = text.strip_prefix("now") {
         return match offset.chars().next() {
             None => Some(now_ms),
-            Some('-') => model::duration::parse(&offset[1..]).ok().map(|d| now_ms - d),
-            Some('+') => model::duration::parse(&offset[1..]).ok().map(|d| now_ms + d),
+            Some('-') => model::duration::parse(&offset[1..]).ok().map(|d| now_ms.saturating_sub(d)),
+            Some('+') => model::duration::parse(&offset[1..]).ok().map(|d| now_ms.saturating_add(d)),
             Some(_) => None,
         };
     }
@@ -148,6 +151,18 @@ mod tests {
         assert_eq!(step(hour, 0, 1000, Some(5_000)), 5_000);
         assert_eq!(step(hour, 60_000, 1000, None), 60_000);
         assert_eq!(step(365 * 24 * hour, 1_000, 1000, None), 3_600_000);
+    }
+
+    #[test]
+    fn no_number_is_too_large() {
+        let (min, max) = (i64::MIN, i64::MAX);
+        for (from, to) in [(min, max), (0, max), (min, 0)] {
+            for n in [0, 1, max] {
+                let i = Interval::new(from, to, n, n, Some(n), Some(n));
+                assert!((1..=STEP_MS_MAX).contains(&i.step_ms), "{from} {to} {n}");
+                assert!(!i.interpolate("$__rate_interval $__range").contains('$'));
+            }
+        }
     }
 
     #[test]

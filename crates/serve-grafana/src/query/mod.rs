@@ -25,6 +25,8 @@ use macros::Interval;
 const CONCURRENT_MAX: usize = 8;
 /// Queries one request may hold.
 const QUERIES_MAX: usize = 500;
+/// Larger replies of a data source are refused.
+const REPLY_BYTES_MAX: usize = 128 << 20;
 /// Points of a query that asks for none, as in Grafana.
 const POINTS_DEFAULT: i64 = 100;
 
@@ -183,11 +185,25 @@ async fn fetch(
     if let Some((user, password)) = &datasource.basic_auth {
         request = request.basic_auth(user, Some(password.reveal()));
     }
-    let reply = request.send().await.map_err(|e| {
+    let mut reply = request.send().await.map_err(|e| {
         QueryError::new(502, format!("{} is not reachable: {}", datasource.name, crate::proxy::reason(&e)))
     })?;
     let status = reply.status().as_u16();
-    let body = reply.bytes().await.map_err(|e| QueryError::new(502, format!("{}: {e}", datasource.name)))?;
+    let mut body = Vec::new();
+    loop {
+        let chunk = reply.chunk().await.map_err(|e| {
+            QueryError::new(502, format!("{}: {}", datasource.name, crate::proxy::reason(&e)))
+        })?;
+        let Some(chunk) = chunk else { break };
+        if body.len() + chunk.len() > REPLY_BYTES_MAX {
+            let text = format!(
+                "{} answered more than {REPLY_BYTES_MAX} bytes: ask for fewer series or a shorter range",
+                datasource.name
+            );
+            return Err(QueryError::new(502, text));
+        }
+        body.extend_from_slice(&chunk);
+    }
     let parsed: Result<Value, _> = serde_json::from_slice(&body);
     match parsed {
         Ok(value) if status == 200 => Ok(value),

@@ -7,6 +7,9 @@ use super::{Database, now_ms};
 /// Annotations returned by one call, as in the original.
 pub const LIMIT_DEFAULT: i64 = 100;
 
+/// The most one call may ask for.
+const LIMIT_MAX: i64 = 10_000;
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Annotation {
     pub id: i64,
@@ -62,7 +65,7 @@ impl Database {
              WHERE time <= ?2 AND time_end >= ?1 AND (?3 = '' OR dashboard_uid = ?3) \
              ORDER BY time_end DESC, id DESC LIMIT ?4",
         )?;
-        let limit = if limit > 0 { limit } else { LIMIT_DEFAULT };
+        let limit = if limit > 0 { limit.min(LIMIT_MAX) } else { LIMIT_DEFAULT };
         statement.query_map(params![from_ms, to_ms, dashboard_uid, limit], read)?.collect()
     }
 
