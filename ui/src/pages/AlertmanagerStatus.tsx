@@ -17,7 +17,7 @@ export default function AlertmanagerStatus() {
             <tr><th scope="row">Started</th><td>{formatAgo(Date.parse(s.data()!.uptime))}</td></tr>
             <tr><th scope="row">Cluster</th><td>{s.data()!.cluster.status}{s.data()!.cluster.name ? ` · ${s.data()!.cluster.name}` : ""}</td></tr>
             <For each={s.data()!.cluster.peers ?? []}>{(p) => <tr><th scope="row">Peer</th><td class="mono">{p.name} {p.address}</td></tr>}</For>
-            <For each={Object.entries(s.data()!.versionInfo)}>{([k, v]) => <tr><th scope="row">{k}</th><td class="mono">{v}</td></tr>}</For>
+            <For each={Object.entries(s.data()!.versionInfo).filter(([, v]) => v !== "")}>{([k, v]) => <tr><th scope="row">{k}</th><td class="mono">{v}</td></tr>}</For>
           </tbody>
         </table>
         <h2 class="section-title">Configuration</h2>

@@ -169,7 +169,7 @@ function Vital(props: { label: string; value: number | null; unit: string; decim
   return (
     <section class="vital" aria-label={props.label}>
       <div class="vital-text">
-        <h2>{props.label}<Show when={props.share !== undefined}><span class="muted"> {Math.round(props.share! * 100)}%</span></Show></h2>
+        <h2>{props.label}<Show when={props.share !== undefined && props.unit !== "percent"}><span class="muted"> {Math.round(props.share! * 100)}%</span></Show></h2>
         <p class="vital-value">{props.value === null ? (props.loading ? "…" : "–") : formatValue(props.value, props.unit, props.decimals)}</p>
         <p class="muted vital-detail">{props.value === null && !props.loading ? props.waiting : props.detail}</p>
       </div>
@@ -200,7 +200,7 @@ function ServiceGrid(props: { frames: Frame[]; loaded: boolean }) {
       <For each={all()}>
         {(s) => (
           <li title={`${s.name} on port ${s.port}: ${s.state}`}>
-            <span class={`dot ${tone(s.state)}`} /> <span class="name">{s.name}</span> <span class="port">{!props.loaded || s.state === "up" ? `:${s.port}` : s.state === "down" ? "down" : "no data"}</span>
+            <span class={`dot ${tone(s.state)}`} /> <span class="name">{s.name}</span> <span class="port">{!props.loaded || s.state === "up" ? `:${s.port}` : s.state === "down" ? "down" : "–"}</span>
           </li>
         )}
       </For>

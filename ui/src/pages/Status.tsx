@@ -32,7 +32,7 @@ export function Facts(props: { title?: string; load: () => Promise<Record<string
       <Show when={props.title}><h2>{props.title}</h2></Show>
       <Show when={facts.error()}><ErrorState message={facts.error()!} onRetry={() => void facts.reload()} /></Show>
       <Show when={facts.data()} fallback={<Show when={!facts.error()}><Loading /></Show>}>
-        <table class="data-table facts"><tbody><For each={Object.entries(facts.data()!)}>{([k, v]) => <tr><th scope="row">{k}</th><td class="mono">{typeof v === "object" ? JSON.stringify(v) : String(v)}</td></tr>}</For></tbody></table>
+        <table class="data-table facts"><tbody><For each={Object.entries(facts.data()!).filter(([, v]) => v !== "")}>{([k, v]) => <tr><th scope="row">{k}</th><td class="mono">{typeof v === "object" ? JSON.stringify(v) : String(v)}</td></tr>}</For></tbody></table>
       </Show>
     </section>
   );

@@ -30,7 +30,10 @@ export default function Traces() {
     (s) => {
       setServices(s);
       setServicesLoaded(true);
-      if (!form().service && s[0]) set("service", s.find((x) => !/jaeger/i.test(x)) ?? s[0]);
+      if (form().service || !s[0]) return;
+      set("service", s.find((x) => !/jaeger/i.test(x)) ?? s[0]);
+      // Who opens the page wants to see traces, not a form.
+      setQuery(form());
     },
     (e) => setServicesError(messageOf(e)),
   );
