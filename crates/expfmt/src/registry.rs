@@ -266,13 +266,21 @@ impl Registry {
         });
     }
 
-    /// All families, sorted by name.
+    /// All families, sorted by name, each once.
     pub fn gather(&self) -> Vec<Family> {
         let mut out = Vec::new();
         for collect in self.collectors.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             collect(&mut out);
         }
         out.sort_by(|a, b| a.name.cmp(&b.name));
+        // Several sources may add to one family, each under labels of its own.
+        out.dedup_by(|more, first| {
+            let same = more.name == first.name;
+            if same {
+                first.metrics.append(&mut more.metrics);
+            }
+            same
+        });
         out
     }
 }
@@ -280,6 +288,16 @@ impl Registry {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sources_of_one_family_are_shown_as_one() {
+        let registry = Registry::new();
+        registry.gauge_vec("g", "G.", &["port"]).with(&["1"]).set(1.0);
+        registry.gauge_vec("g", "G.", &["port"]).with(&["2"]).set(2.0);
+        let mut out = String::new();
+        crate::encode(&registry.gather(), crate::Format::Text, &mut out);
+        assert_eq!(out, "# HELP g G.\n# TYPE g gauge\ng{port=\"1\"} 1\ng{port=\"2\"} 2\n");
+    }
 
     #[test]
     fn handles_share_their_cell_and_families_are_sorted() {

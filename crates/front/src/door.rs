@@ -1,6 +1,7 @@
 //! Listening and serving: one bound port, HTTP/1.1 and HTTP/2 without TLS, graceful stop.
 
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -9,6 +10,7 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 
 use crate::lenient::Lenient;
 use crate::service::{Host, Running, StartError};
@@ -18,6 +20,9 @@ pub const GRACE: Duration = Duration::from_millis(1200);
 
 /// How long a client may take to send its request head.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Connections of one port at a time; Prometheus' `--web.max-connections`.
+pub const CONNECTIONS_MAX: usize = 512;
 
 /// A bound port that nobody serves yet.
 pub struct Door {
@@ -49,7 +54,16 @@ impl Door {
         let router = router
             .layer(axum::middleware::from_fn(crate::compress::compress))
             .layer(axum::middleware::from_fn(crate::instrument::catch_panic));
-        let task = tokio::spawn(accept(name, listener, router, shutdown.clone()));
+        let open = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let counted = open.clone();
+        let port = address.port().to_string();
+        host.registry.collector(move |out| {
+            let help = "Connections that are open now; from 512 on new ones wait.";
+            let taken = CONNECTIONS_MAX - counted.available_permits();
+            let family = expfmt::Family::gauge("cloudos_monitor_open_connections", help);
+            out.push(family.with(&[("port", &port)], taken as f64));
+        });
+        let task = tokio::spawn(accept(name, listener, open, router, shutdown.clone()));
         tracing::info!(service = name, %address, "listening");
         Running { name, addresses: vec![address], reload: None, shutdown, tasks: vec![task] }
     }
@@ -58,6 +72,7 @@ impl Door {
 async fn accept(
     name: &'static str,
     listener: TcpListener,
+    open: Arc<Semaphore>,
     router: Router,
     shutdown: tokio_util::sync::CancellationToken,
 ) {
@@ -66,6 +81,11 @@ async fn accept(
     server.http2().timer(TokioTimer::new());
     let graceful = GracefulShutdown::new();
     loop {
+        // At the limit the next connection waits in the kernel's queue, as with the original.
+        let permit = tokio::select! {
+            () = shutdown.cancelled() => break,
+            permit = open.clone().acquire_owned() => permit,
+        };
         let (stream, peer) = tokio::select! {
             () = shutdown.cancelled() => break,
             accepted = listener.accept() => match accepted {
@@ -85,6 +105,7 @@ async fn accept(
             server.serve_connection_with_upgrades(TokioIo::new(Lenient::new(stream)), service).into_owned();
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
+            let _permit = permit;
             if let Err(e) = connection.await {
                 tracing::debug!(service = name, "connection ended early: {e}");
             }

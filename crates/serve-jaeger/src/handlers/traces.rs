@@ -2,12 +2,16 @@
 
 use axum::extract::{Path, State};
 use front::Params;
+use storage::{ErrorKind, StoreError};
 
 use super::now_ns;
 use crate::api::Api;
 use crate::model::{self, Trace};
 use crate::reply::{ApiError, Reply, StructuredError};
 use crate::search::{self, Search};
+
+/// Spans one search may return.
+const SPANS_MAX: usize = 500_000;
 
 pub async fn by_id(
     State(api): State<Api>,
@@ -32,9 +36,15 @@ pub async fn search(State(api): State<Api>, params: Params) -> Result<Reply<Vec<
                 Search::Ids(ids) => ids,
                 Search::Query(query) => store.find(&query)?,
             };
-            let mut found = Vec::with_capacity(ids.len());
+            let (mut found, mut spans) = (Vec::with_capacity(ids.len()), 0);
             for id in ids {
-                found.push((id, store.trace(id, None, None)?));
+                let trace = store.trace(id, None, None)?;
+                spans += trace.len();
+                if spans > SPANS_MAX {
+                    let text = format!("the traces found have more than {SPANS_MAX} spans: lower the limit");
+                    return Err(StoreError::new(ErrorKind::LimitExceeded, text));
+                }
+                found.push((id, trace));
             }
             Ok(found)
         })
