@@ -82,13 +82,13 @@ fn run(command: &str, args: &[String]) -> Result<(), String> {
             Ok(())
         }
         ("up", _) => match parse("cloudos-monitor up", up::FLAGS, args)? {
-            Some(flags) => block_on(up::run(flags)),
+            Some(flags) => block_on(log_level(&flags), up::run(flags)),
             None => Ok(()),
         },
         (name, _) => {
             let service = services::find(name).ok_or_else(|| unknown(name))?;
             match parse(service.name, service.flags, args)? {
-                Some(flags) => block_on(up::run_one(service, flags)),
+                Some(flags) => block_on(log_level(&flags), up::run_one(service, flags)),
                 None => Ok(()),
             }
         }
@@ -111,10 +111,18 @@ fn parse(program: &str, table: &[flags::Flag], args: &[String]) -> Result<Option
     }
 }
 
-fn block_on(work: impl Future<Output = Result<(), String>>) -> Result<(), String> {
+/// The flag that the originals have, when it is given, else the environment.
+fn log_level(flags: &flags::Flags) -> String {
+    match flags.is_given("log.level") {
+        true => flags.get("log.level").to_owned(),
+        false => std::env::var("CLOUDOS_LOG_LEVEL").unwrap_or_default(),
+    }
+}
+
+fn block_on(log_level: String, work: impl Future<Output = Result<(), String>>) -> Result<(), String> {
     // Two libraries need it and each would otherwise look for its own.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    logging::init(&std::env::var("CLOUDOS_LOG_LEVEL").unwrap_or_default())?;
+    logging::init(&log_level)?;
     // Two worker threads drive sockets and timers; blocking work has threads of its own, which end when idle.
     let workers = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8);
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -61,6 +61,8 @@ pub async fn run(flags: Flags) -> Result<(), String> {
         }
     }
     if !failures.is_empty() {
+        // Those that did start only stop when told to.
+        shutdown.cancel();
         stop(started).await;
         return Err(failures.join("\n"));
     }
