@@ -45,6 +45,7 @@ pub const FLAGS: &[Flag] = &[
         "50000000",
         "Maximum number of samples a single query can load into memory.",
     ),
+    Flag::value("log.level", "info", "Least level that is logged: debug, info, warn, error."),
 ];
 
 /// What the flags mean.

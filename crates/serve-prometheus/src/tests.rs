@@ -139,7 +139,7 @@ async fn refusals_have_the_originals_status_and_text() {
         "/api/v1/query?query=up&time=soon",
         400,
         "bad_data",
-        "invalid parameter \"time\": cannot parse \"soon\" to a valid timestamp",
+        "invalid parameter \"time\": invalid time value for 'time': cannot parse \"soon\" to a valid timestamp",
     )
     .await;
     check("/api/v1/query?query=up&limit=-1", 400, "bad_data", "invalid parameter \"limit\"").await;
@@ -168,6 +168,26 @@ async fn refusals_have_the_originals_status_and_text() {
     check("/api/v1/series", 400, "bad_data", "no match[] parameter provided").await;
     check("/api/v1/series?match[]=%7B%7D", 400, "bad_data", "must contain at least one non-empty matcher")
         .await;
+    for (path, error) in [
+        ("labels?match[]=%7B", "1:2: parse error: unexpected end of input inside braces"),
+        ("labels?match[]=%7B%7D", "match[] must contain at least one non-empty matcher"),
+        (
+            "series?match[]=%7B%7D",
+            "invalid parameter \"match[]\": match[] must contain at least one non-empty matcher",
+        ),
+        ("label/%FF/values", "invalid label name"),
+        ("labels?limit=-1", "invalid parameter \"limit\": limit must be non-negative"),
+        ("labels?limit=x", "invalid parameter \"limit\": strconv.Atoi: parsing \"x\": invalid syntax"),
+        ("labels?start=x", "invalid time value for 'start': cannot parse \"x\" to a valid timestamp"),
+        (
+            "query_range?query=up&start=x",
+            "invalid parameter \"start\": cannot parse \"x\" to a valid timestamp",
+        ),
+        ("query_exemplars?query=up%5B", "1:4: parse error: unexpected end of input"),
+        ("status/tsdb?limit=0", "limit must be a positive number"),
+    ] {
+        check(&format!("/api/v1/{path}"), 400, "bad_data", error).await;
+    }
     check("/api/v1/rules?type=x", 400, "bad_data", "invalid parameter \"type\": not supported value \"x\"")
         .await;
     check("/api/v1/status/tsdb?limit=100000", 400, "bad_data", "limit").await;

@@ -60,7 +60,8 @@ pub fn parse_with(input: &str, options: ParseOptions) -> Result<Expr, ParseError
     Ok(expr)
 }
 
-/// Parses a vector selector and nothing else: `match[]` parameters.
+/// Parses a vector selector and nothing else: `match[]` parameters. A selector of everything is one, too; where
+/// it must not be, the caller says so.
 pub fn parse_selector(input: &str) -> Result<Vec<Matcher>, ParseError> {
     let mut parser = Parser::new(input, ParseOptions::default());
     let token = parser.peek();
@@ -71,12 +72,7 @@ pub fn parse_selector(input: &str) -> Result<Vec<Matcher>, ParseError> {
     if parser.peek().kind != Kind::Eof {
         return Err(parser.unexpected("", ""));
     }
-    let mut expr = Expr::Vector(selector);
-    check::check(input, &mut expr)?;
-    match expr {
-        Expr::Vector(selector) => Ok(selector.matchers),
-        _ => Ok(Vec::new()),
-    }
+    Ok(selector.matchers)
 }
 
 type Result<T, E = ParseError> = std::result::Result<T, E>;

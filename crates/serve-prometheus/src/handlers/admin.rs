@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use front::Params;
 
-use super::{matcher_sets, time_or};
+use super::{named_matcher_sets, time_or};
 use crate::reply::{ApiError, ErrorType};
 use crate::state::Api;
 use crate::times::{MAX_TIME, MIN_TIME};
@@ -15,7 +15,7 @@ pub async fn delete_series(State(api): State<Api>, params: Params) -> Result<Sta
         return Err(ApiError::bad_data("no match[] parameter provided"));
     }
     let (start, end) = (time_or(&params, "start", MIN_TIME)?, time_or(&params, "end", MAX_TIME)?);
-    let (sets, store) = (matcher_sets(&params)?, api.store.clone());
+    let (sets, store) = (named_matcher_sets(&params)?, api.store.clone());
     api.queries.run(move || sets.iter().try_for_each(|set| store.delete_series(set, start, end))).await??;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -31,7 +31,7 @@ pub(crate) fn time_or(params: &Params, name: &str, default: TimestampMs) -> Resu
     match params.get(name) {
         None => Ok(default),
         Some(text) => times::parse_time(text)
-            .map_err(|e| ApiError::bad_data(format!("invalid parameter {name:?}: {e}"))),
+            .map_err(|e| ApiError::parameter(name, format!("invalid time value for '{name}': {e}"))),
     }
 }
 
@@ -42,11 +42,15 @@ pub(crate) fn required<'p>(params: &'p Params, name: &str) -> &'p str {
 pub(crate) fn limit(params: &Params) -> Result<usize, ApiError> {
     match params.get("limit") {
         None => Ok(0),
-        Some(text) => {
-            text.parse::<i64>().ok().filter(|n| *n >= 0).map(|n| n as usize).ok_or_else(|| {
-                ApiError::parameter("limit", format!("cannot parse {text:?} to a valid limit"))
-            })
-        }
+        Some(text) => match text.parse::<i64>() {
+            Ok(n) => {
+                usize::try_from(n).map_err(|_| ApiError::parameter("limit", "limit must be non-negative"))
+            }
+            Err(_) => {
+                let why = format!("strconv.Atoi: parsing {text:?}: invalid syntax");
+                Err(ApiError::parameter("limit", why))
+            }
+        },
     }
 }
 
@@ -62,17 +66,22 @@ pub(crate) fn deadline(params: &Params, server: Duration) -> Result<Instant, Api
     Ok(Instant::now() + asked.min(server))
 }
 
-/// `match[]` parameters as matcher sets.
-pub(crate) fn matcher_sets(params: &Params) -> Result<Vec<Vec<Matcher>>, ApiError> {
+/// `match[]` parameters as matcher sets. The error is bare: only some endpoints say which parameter it was.
+pub(crate) fn matcher_sets(params: &Params) -> Result<Vec<Vec<Matcher>>, String> {
     let mut sets = Vec::new();
     for text in params.all("match[]") {
-        let matchers = promql_syntax::parse_selector(text).map_err(|e| ApiError::parameter("match[]", e))?;
+        let matchers = promql_syntax::parse_selector(text).map_err(|e| e.to_string())?;
         if matchers.iter().all(Matcher::matches_empty) {
-            return Err(ApiError::bad_data("match[] must contain at least one non-empty matcher"));
+            return Err("match[] must contain at least one non-empty matcher".into());
         }
         sets.push(matchers);
     }
     Ok(sets)
+}
+
+/// The same, with the parameter's name in the error.
+pub(crate) fn named_matcher_sets(params: &Params) -> Result<Vec<Vec<Matcher>>, ApiError> {
+    matcher_sets(params).map_err(|e| ApiError::parameter("match[]", e))
 }
 
 pub(crate) fn now_ms() -> TimestampMs {

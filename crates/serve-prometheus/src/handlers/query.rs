@@ -82,7 +82,7 @@ pub async fn exemplars(State(api): State<Api>, params: Params) -> Result<Reply, 
         return Err(ApiError::bad_data("end timestamp must not be before start timestamp"));
     }
     let expr =
-        promql_syntax::parse(required(&params, "query")).map_err(|e| ApiError::parameter("query", e))?;
+        promql_syntax::parse(required(&params, "query")).map_err(|e| ApiError::bad_data(e.to_string()))?;
     let mut selectors = Vec::new();
     collect_selectors(&expr, &mut selectors);
     let store = api.store.clone();

@@ -34,10 +34,7 @@ pub async fn rules(State(api): State<Api>, params: Params) -> Result<Reply, ApiE
             _ => return Err(ApiError::bad_data(format!("invalid group limit value: {text:?}"))),
         },
     };
-    let matchers = params
-        .all("match[]")
-        .map(|text| promql_syntax::parse_selector(text).map_err(|e| ApiError::parameter("match[]", e)))
-        .collect::<Result<Vec<_>, _>>()?;
+    let matchers = super::matcher_sets(&params).map_err(ApiError::bad_data)?;
     let list = |name: &'static str| -> Vec<&str> { params.all(name).collect() };
     let (names, groups, files) = (list("rule_name[]"), list("rule_group[]"), list("file[]"));
     let among = |list: &[&str], value: &str| list.is_empty() || list.contains(&value);

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use front::Params;
 use model::{Matcher, Metadata, labels};
 use storage::StoreError;
 
-use super::{limit, matcher_sets, time_or};
+use super::{limit, matcher_sets, named_matcher_sets, time_or};
 use crate::reply::{ApiError, Reply, write_labels, write_string, write_strings};
 use crate::state::Api;
 use crate::times::{MAX_TIME, MIN_TIME};
@@ -18,7 +19,7 @@ pub async fn series(State(api): State<Api>, params: Params) -> Result<Reply, Api
     if params.all("match[]").next().is_none() {
         return Err(ApiError::bad_data("no match[] parameter provided"));
     }
-    let (limit, sets, range) = (limit(&params)?, matcher_sets(&params)?, range(&params)?);
+    let (limit, sets, range) = (limit(&params)?, named_matcher_sets(&params)?, range(&params)?);
     let found = read(&api, move |store| {
         let querier = store.querier(range.0, range.1)?;
         let mut found = BTreeSet::new();
@@ -44,7 +45,7 @@ pub async fn series(State(api): State<Api>, params: Params) -> Result<Reply, Api
 }
 
 pub async fn label_names(State(api): State<Api>, params: Params) -> Result<Reply, ApiError> {
-    let (limit, sets, range) = (limit(&params)?, matcher_sets(&params)?, range(&params)?);
+    let (limit, sets, range) = (limit(&params)?, matchers(&params)?, range(&params)?);
     let names = read(&api, move |store| {
         let querier = store.querier(range.0, range.1)?;
         union(&sets, |matchers| querier.label_names(matchers))
@@ -53,16 +54,22 @@ pub async fn label_names(State(api): State<Api>, params: Params) -> Result<Reply
     Ok(strings(names, limit))
 }
 
+/// Matchers as the label endpoints take them.
+fn matchers(params: &Params) -> Result<Vec<Vec<Matcher>>, ApiError> {
+    matcher_sets(params).map_err(ApiError::bad_data)
+}
+
 pub async fn label_values(
     State(api): State<Api>,
-    Path(name): Path<String>,
+    name: Result<Path<String>, PathRejection>,
     params: Params,
 ) -> Result<Reply, ApiError> {
+    let Path(name) = name.map_err(|_| ApiError::bad_data("invalid label name: it is no valid UTF-8"))?;
     let name = unescape(&name);
     if name.is_empty() {
         return Err(ApiError::bad_data("invalid label name: \"\""));
     }
-    let (limit, sets, range) = (limit(&params)?, matcher_sets(&params)?, range(&params)?);
+    let (limit, sets, range) = (limit(&params)?, matchers(&params)?, range(&params)?);
     let values = read(&api, move |store| {
         let querier = store.querier(range.0, range.1)?;
         union(&sets, |matchers| querier.label_values(&name, matchers))

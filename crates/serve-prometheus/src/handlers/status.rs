@@ -6,7 +6,7 @@ use axum::extract::State;
 use front::Params;
 use serde_json::json;
 
-use super::{limit, now_ms};
+use super::now_ms;
 use crate::reply::{ApiError, Reply};
 use crate::state::Api;
 use crate::times::format_rfc3339;
@@ -59,12 +59,13 @@ pub async fn runtime_info(State(api): State<Api>) -> Result<Reply, ApiError> {
 }
 
 pub async fn tsdb(State(api): State<Api>, params: Params) -> Result<Reply, ApiError> {
-    let limit = match limit(&params)? {
-        0 => STATISTICS_DEFAULT,
-        n if n > STATISTICS_MAX => {
+    let limit = match params.get("limit").map(str::parse::<usize>) {
+        None => STATISTICS_DEFAULT,
+        Some(Ok(n)) if n > STATISTICS_MAX => {
             return Err(ApiError::bad_data(format!("limit must not exceed {STATISTICS_MAX}")));
         }
-        n => n,
+        Some(Ok(n)) if n > 0 => n,
+        Some(_) => return Err(ApiError::bad_data("limit must be a positive number")),
     };
     let store = api.store.clone();
     let s = api.queries.run(move || store.statistics(limit)).await?;
