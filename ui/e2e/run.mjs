@@ -71,9 +71,11 @@ async function visit(name, url, ready) {
     check(`${name} opens`, true);
   } catch (e) {
     check(`${name} opens`, false, String(e.message).split("\n")[0]);
+    // The browser may still be on its way to its own error page; an empty page ends that, so that the next check starts clean.
+    for (let left = 3; left > 0 && page.url() !== "about:blank"; left--) await page.goto("about:blank").catch(() => undefined);
+    return;
   }
-  // A page that failed to open may still be on its way to the browser's own error page.
-  await picture(name).catch((e) => console.log(`info ${name}: no picture, ${String(e.message).split("\n")[0]}`));
+  await picture(name);
   check(`${name} has no console errors`, problems.length === 0, problems.slice(0, 3).join(" | "));
 }
 
