@@ -61,7 +61,7 @@ def test_prometheus():
             "--web.listen-address=127.0.0.1:{port}",
             "--web.enable-lifecycle",
             "--web.enable-admin-api",
-            "--log.level=info",
+            "--log.level=warn",
             files={
                 "etc/prometheus.yml": config,
                 "etc/rules.yml": rules,
@@ -75,6 +75,7 @@ def test_prometheus():
             assert flags["web.listen-address"] == process.url.removeprefix("http://"), flags
             assert os.listdir(process.dir / "tsdb"), "nothing was stored where --storage.tsdb.path says"
             assert not os.listdir(process.dir / "work"), "something was left in the working directory"
+            assert "level=INFO" not in process.log.read_text(), "--log.level=warn was ignored"
             client.post(process.url + "/-/quit").expect(200)
             assert process.wait(6) == 0, process.log_tail()
 

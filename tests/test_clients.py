@@ -232,7 +232,7 @@ def test_promtool_queries():
     now = time.time()
     start, end = f"--start={now - 2:.3f}", f"--end={now:.3f}"
     assert "42 @[" in peer("promtool", "query", "range", start, end, "--step=1s", server, "vector(42)")
-    assert 'up{' in peer("promtool", "query", "series", "--match=up", server)
+    assert '__name__="up"' in peer("promtool", "query", "series", "--match=up", server)
     assert "cadvisor" in peer("promtool", "query", "labels", server, "job").split()
 
 
