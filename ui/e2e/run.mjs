@@ -61,6 +61,9 @@ page.on("pageerror", (e) => problems.push(e.message));
 /** Opens a page, waits until nothing loads any more, and reports what went wrong meanwhile. */
 async function visit(name, url, ready) {
   problems = [];
+  // Asked without the browser first: an error status takes it to an error page of its own, and that disturbs the next check.
+  const answer = await page.request.get(url).catch((e) => e);
+  if (!(answer.status?.() < 400)) return check(`${name} opens`, false, answer.message ?? `the server answers ${answer.status()}`);
   try {
     await page.goto(url, { waitUntil: "load", timeout: PATIENCE_MS });
     if (ready) await page.waitForSelector(ready, { timeout: PATIENCE_MS });
@@ -71,8 +74,6 @@ async function visit(name, url, ready) {
     check(`${name} opens`, true);
   } catch (e) {
     check(`${name} opens`, false, String(e.message).split("\n")[0]);
-    // The browser may still be on its way to its own error page; an empty page ends that, so that the next check starts clean.
-    for (let left = 3; left > 0 && page.url() !== "about:blank"; left--) await page.goto("about:blank").catch(() => undefined);
     return;
   }
   await picture(name);
