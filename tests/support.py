@@ -1,6 +1,7 @@
 """Small things every test needs: waiting for a state, skipping, time limits, the test's own directory."""
 
 import contextlib
+import os
 import shutil
 import tempfile
 import time
@@ -9,7 +10,10 @@ from unittest import SkipTest
 
 ROOT = Path(__file__).resolve().parent.parent
 
-__all__ = ["ROOT", "SkipTest", "scratch", "time_limit", "until"]
+# Where the originals' programs may be found; tests that need them are skipped without.
+PEERS = Path(os.environ.get("CLOUDOS_PEERS") or Path.home() / ".cache/cloudos-peers/root/usr/bin")
+
+__all__ = ["PEERS", "ROOT", "SkipTest", "scratch", "time_limit", "until"]
 
 
 def until(check, what, seconds=20.0, every=0.05):

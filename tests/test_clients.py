@@ -7,15 +7,12 @@ import shutil
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import api
 import client
 import stack
 from receivers import Target
-from support import ROOT, SkipTest, scratch, time_limit, until
-
-PEERS = Path.home() / ".cache/cloudos-peers/root/usr/bin"
+from support import PEERS, ROOT, SkipTest, scratch, time_limit, until
 
 
 def peer(name, *arguments, check=True):
@@ -227,7 +224,7 @@ def opentelemetry_traces(service, make_exporter):
 def test_promtool_queries():
     s = stack.shared()
     server = s.url("prometheus")
-    until(lambda: api.value(server, "count(up)"), "a first scrape")
+    until(lambda: api.value(server, "count(up)") == 10, "a first scrape of all")
     assert "=> 10 @[" in peer("promtool", "query", "instant", server, "count(up)")
     now = time.time()
     start, end = f"--start={now - 2:.3f}", f"--end={now:.3f}"
