@@ -11,7 +11,8 @@ use crate::handlers::{admin, manage, query, rules, series, status, targets};
 use crate::reply::{ApiError, ErrorType};
 use crate::state::Api;
 
-const PAGES: &[&str] = &["/query", "/targets", "/rules", "/alerts", "/status", "/tsdb-status"];
+const PAGES: &[&str] =
+    &["/query", "/targets", "/rules", "/alerts", "/status", "/flags", "/config", "/tsdb-status"];
 
 pub fn router(api: Api) -> Router {
     let instrument = Instrument::new(
