@@ -198,3 +198,30 @@ def check_spans(jaeger, kept):
 def check_samples(prometheus, kept):
     missing = kept - samples(prometheus, "30m")
     assert not missing, f"{len(missing)} of {len(kept)} samples lost, such as {sorted(missing)[:3]}"
+
+
+def test_what_people_set_survives_kill_9():
+    """A silence, a saved dashboard, an annotation, a session: each was answered with success."""
+    with Stack() as s:
+        alertmanager, grafana = s.url("alertmanager"), s.url("grafana")
+        silence = {
+            "matchers": [{"name": "a", "value": "b", "isRegex": False}],
+            "startsAt": "2030-01-01T00:00:00Z",
+            "endsAt": "2031-01-01T00:00:00Z",
+            "createdBy": "me",
+            "comment": "kept",
+        }
+        silence_id = client.post(alertmanager + "/api/v2/silences", json=silence).expect(200).json()["silenceID"]
+        login = client.post(grafana + "/login", json={"user": "admin", "password": "cloudos123"}).expect(200)
+        session = {"Cookie": login.headers["set-cookie"].split(";")[0]}
+        dashboard = {"dashboard": {"title": "Kept", "panels": []}, "overwrite": True}
+        uid = client.post(grafana + "/api/dashboards/db", json=dashboard, headers=session).expect(200).json()["uid"]
+        annotation = {"text": "kept", "time": 1_700_000_000_000, "tags": ["a"]}
+        client.post(grafana + "/api/annotations", json=annotation, headers=session).expect(200)
+        s.kill9()
+        s.start()
+        assert client.get(f"{alertmanager}/api/v2/silence/{silence_id}").expect(200).json()["comment"] == "kept"
+        saved = client.get(f"{grafana}/api/dashboards/uid/{uid}", headers=session).expect(200).json()
+        assert saved["dashboard"]["title"] == "Kept", saved
+        notes = client.get(grafana + "/api/annotations", headers=session).expect(200).json()
+        assert [note["text"] for note in notes] == ["kept"], notes
