@@ -61,6 +61,8 @@ def test_prometheus():
             "--web.enable-lifecycle",
             "--web.enable-admin-api",
             "--log.level=warn",
+            "--web.console.templates=/usr/share/prometheus/consoles",
+            "--web.console.libraries=/usr/share/prometheus/console_libraries",
             files={
                 "etc/prometheus.yml": config,
                 "etc/rules.yml": rules,
@@ -246,6 +248,10 @@ def test_help_version_and_mistakes():
     assert code == 0 and "alertmanager, version " in out + err
     code, out, err = run("--no.such.flag", called="prometheus")
     assert code != 0 and "no.such.flag" in err, err
+    code, out, err = run("--log.format=json", called="pushgateway")
+    assert code != 0 and "--log.format=json" in err, err
+    code, out, err = run("--log.level=loud", called="pushgateway")
+    assert code != 0 and "loud" in err, err
     code, out, err = run("nonsense")
     assert code != 0 and "nonsense" in err, err
     code, out, err = run("--config.file=/does/not/exist.yml", called="prometheus")

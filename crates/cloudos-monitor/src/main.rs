@@ -88,6 +88,9 @@ fn run(command: &str, args: &[String]) -> Result<(), String> {
         (name, _) => {
             let service = services::find(name).ok_or_else(|| unknown(name))?;
             match parse(service.name, service.flags, args)? {
+                Some(flags) if !matches!(flags.get("log.format"), "" | "logfmt") => {
+                    Err(format!("error: --log.format={}: log lines are logfmt", flags.get("log.format")))
+                }
                 Some(flags) => block_on(log_level(&flags), up::run_one(service, flags)),
                 None => Ok(()),
             }

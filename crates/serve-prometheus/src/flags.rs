@@ -46,6 +46,15 @@ pub const FLAGS: &[Flag] = &[
         "Maximum number of samples a single query can load into memory.",
     ),
     Flag::value("log.level", "info", "Least level that is logged: debug, info, warn, error."),
+    Flag::value("log.format", "logfmt", "Form of log lines: logfmt."),
+    // Parts of many unit files. They ask for nothing that could be missing: the store compresses and cuts its
+    // files as it sees fit, and whoever sets the paths of console templates by habit has none.
+    Flag::switch("storage.tsdb.wal-compression", true, "Accepted; the log has a format of its own."),
+    Flag::switch("storage.tsdb.no-lockfile", false, "Accepted; there is no lock file."),
+    Flag::value("storage.tsdb.min-block-duration", "", "Accepted; the store chooses its parts."),
+    Flag::value("storage.tsdb.max-block-duration", "", "Accepted; the store chooses its parts."),
+    Flag::value("web.console.templates", "", "Accepted; console templates are not served."),
+    Flag::value("web.console.libraries", "", "Accepted; console templates are not served."),
 ];
 
 /// What the flags mean.
