@@ -30,7 +30,7 @@ pub const SERVICE: Service = Service {
             let fail = |e: String| StartError::new(NAME, e);
             let settings = Settings::from_flags(&flags).map_err(|e| fail(e.to_string()))?;
             if settings.verify_only {
-                return Err(fail("config is valid".into()));
+                super::config_is_valid();
             }
             let needs = settings.config.storage_needs();
             let directory = needs.directory.clone().unwrap_or_else(|| PathBuf::from("data/loki_data"));

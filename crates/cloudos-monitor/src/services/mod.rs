@@ -7,6 +7,7 @@ mod jaeger;
 mod kernel_metrics;
 mod loki;
 mod prometheus;
+mod promtail;
 mod pushgateway;
 mod tsdb_metrics;
 
@@ -75,6 +76,7 @@ pub const ALL: &[Service] = &[
     grafana::SERVICE,
     alertmanager::SERVICE,
     loki::SERVICE,
+    promtail::SERVICE,
     jaeger::SERVICE,
     exporters::NODE,
     exporters::CADVISOR,
@@ -108,4 +110,10 @@ async fn open_store<T: Send + 'static>(
 ) -> Result<T, StartError> {
     let opened = tokio::task::spawn_blocking(open).await.map_err(|e| StartError::new(service, e))?;
     opened.map_err(|e| StartError::new(service, format!("cannot open the store: {e}")))
+}
+
+/// The end of a run that was only asked to check a configuration file.
+fn config_is_valid() -> ! {
+    println!("config is valid");
+    std::process::exit(0)
 }
