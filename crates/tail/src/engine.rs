@@ -366,7 +366,32 @@ impl Engine {
                 watcher.watch_file(&key.1);
             }
         }
+        self.remember_files();
         self.show();
+    }
+
+    /// Writes down which files have come behind the paths since the saved positions, whatever is on its
+    /// way: a file that has been seen must be found again after a restart, even if it was renamed by then.
+    fn remember_files(&mut self) {
+        let mut known = BTreeMap::new();
+        for file in self.files.values_mut() {
+            let key = file.key();
+            match self.positions.get(&key) {
+                Some(position) => {
+                    let Some((id, _)) = position.file else { continue };
+                    file.followed.forget_before(id);
+                    let next = file.followed.after(id);
+                    if next != position.next {
+                        known.insert(key, Position { next, ..position.clone() });
+                    }
+                }
+                // Nothing of it has been pushed, so all of it is still to be read.
+                None => drop(file.begin.clone().map(|begin| known.insert(key, begin))),
+            }
+        }
+        if let Err(error) = self.positions.commit(known, &[]) {
+            tracing::warn!("writing positions: {error}");
+        }
     }
 
     /// Positions of files that are nowhere any more go, so that their number stays bounded.
@@ -412,7 +437,9 @@ impl Engine {
                 (Ok(followed), Ok(pipeline)) => {
                     let mut labels = target.labels.clone();
                     labels.insert("filename".into(), path.display().to_string());
-                    let source = FileSource { followed, labels, pipeline, dirty: true, draining: false };
+                    let mut source =
+                        FileSource { followed, labels, pipeline, begin: None, dirty: true, draining: false };
+                    source.begin = source.position();
                     self.unreadable.remove(path);
                     self.files.insert(source_key, source);
                     if let Some(watcher) = &mut self.watcher {
@@ -450,6 +477,9 @@ impl Engine {
                     }
                 }
             }
+        }
+        if changes.names || changes.overflow {
+            self.remember_files();
         }
         changes.names || changes.overflow
     }
@@ -562,6 +592,7 @@ impl Engine {
         if let Err(error) = self.pending.clear() {
             tracing::warn!("removing what was on its way to Loki: {error}");
         }
+        self.remember_files();
         self.show();
     }
 

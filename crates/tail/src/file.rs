@@ -65,11 +65,13 @@ pub(crate) struct Place {
 pub(crate) type Places = HashMap<FileId, Place>;
 
 /// What was saved for a path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Saved {
     pub offset: u64,
     /// Unknown when the positions file alone is there.
     pub file: Option<(FileId, Head)>,
+    /// What came behind the path after that file, in order.
+    pub next: Vec<FileId>,
 }
 
 pub(crate) struct Line<'a> {
@@ -83,6 +85,8 @@ pub(crate) struct FollowedFile {
     pub path: PathBuf,
     /// Oldest first; the last one is what the path names now.
     files: VecDeque<OpenFile>,
+    /// All files that were behind the path, from the one that the saved position is about on.
+    trail: Vec<FileId>,
     line_bytes_max: usize,
 }
 
@@ -123,21 +127,26 @@ impl FollowedFile {
         places: &mut Places,
         line_bytes_max: usize,
     ) -> io::Result<FollowedFile> {
-        let mut followed = FollowedFile { path: path.to_path_buf(), files: VecDeque::new(), line_bytes_max };
+        let mut followed = FollowedFile {
+            path: path.to_path_buf(),
+            files: VecDeque::new(),
+            trail: Vec::new(),
+            line_bytes_max,
+        };
         let file = File::open(path)?;
         let metadata = file.metadata()?;
         let id = FileId::of(&metadata);
         match saved {
-            Some(Saved { offset, file: Some((saved_id, head)) }) => {
+            Some(Saved { offset, file: Some((saved_id, head)), next }) => {
                 places.entry(saved_id).or_insert(Place { offset, head });
-                // It may have been rotated away while nobody looked.
-                if saved_id != id
-                    && let Some(old) = find_renamed(path, saved_id)
-                {
-                    followed.push(old, saved_id, places)?;
+                // They may have been rotated away while nobody looked.
+                for old_id in std::iter::once(saved_id).chain(next).filter(|old_id| *old_id != id) {
+                    if let Some(old) = find_renamed(path, old_id) {
+                        followed.push(old, old_id, places)?;
+                    }
                 }
             }
-            Some(Saved { offset, file: None }) if offset <= metadata.len() => {
+            Some(Saved { offset, file: None, .. }) if offset <= metadata.len() => {
                 places.entry(id).or_insert(Place { offset, head: Head::of(&file, HEAD_BYTES)? });
             }
             _ => {}
@@ -152,6 +161,7 @@ impl FollowedFile {
             _ => Place::default(),
         };
         places.insert(id, place);
+        self.trail.push(id);
         self.files.push_back(OpenFile {
             file,
             id,
@@ -197,6 +207,19 @@ impl FollowedFile {
         self.files.front().map(|file| (file.id, file.head, file.line_start))
     }
 
+    /// The files that came after this one.
+    pub fn after(&self, id: FileId) -> Vec<FileId> {
+        let at = self.trail.iter().rposition(|known| *known == id);
+        at.map(|at| self.trail[at + 1..].to_vec()).unwrap_or_default()
+    }
+
+    /// The saved position is about this file now.
+    pub fn forget_before(&mut self, id: FileId) {
+        if let Some(at) = self.trail.iter().rposition(|known| *known == id) {
+            self.trail.drain(..at);
+        }
+    }
+
     pub fn ids(&self) -> impl Iterator<Item = FileId> + '_ {
         self.files.iter().map(|file| file.id)
     }
@@ -219,7 +242,7 @@ impl FollowedFile {
         if !renamed {
             return Ok(ReadEnd::Idle);
         }
-        if file.drained.get_or_insert_with(Instant::now).elapsed() < DRAIN {
+        if file.drained.get_or_insert_with(Instant::now).elapsed() < DRAIN && !file.is_quiet() {
             return Ok(ReadEnd::Draining);
         }
         file.finish_line(places, visit);
@@ -229,6 +252,12 @@ impl FollowedFile {
 }
 
 impl OpenFile {
+    /// Whether nobody has written for long, by the file's own time.
+    fn is_quiet(&self) -> bool {
+        let modified = self.file.metadata().and_then(|metadata| metadata.modified());
+        modified.is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age >= DRAIN))
+    }
+
     /// A file that is shorter than what was read, or begins in another way, was truncated.
     fn check_truncated(&mut self, places: &mut Places) -> io::Result<()> {
         let len = self.file.metadata()?.len();

@@ -64,6 +64,11 @@ fn encode(outgoing: &Outgoing) -> Vec<u8> {
                 write_uvarint(&mut out, number);
             }
         }
+        write_uvarint(&mut out, position.next.len() as u64);
+        for id in &position.next {
+            write_uvarint(&mut out, id.device);
+            write_uvarint(&mut out, id.inode);
+        }
     }
     write_uvarint(&mut out, outgoing.gone.len() as u64);
     outgoing.gone.iter().for_each(|key| write_bytes(&mut out, key.as_bytes()));
@@ -90,7 +95,7 @@ fn decode(bytes: &[u8]) -> Result<Outgoing, CodecError> {
         });
     }
     let mut positions = BTreeMap::new();
-    for _ in 0..cursor.count(3)? {
+    for _ in 0..cursor.count(4)? {
         let (key, text) = (cursor.str()?.to_string(), cursor.str()?.to_string());
         let file = match cursor.u8()? {
             0 => None,
@@ -99,7 +104,11 @@ fn decode(bytes: &[u8]) -> Result<Outgoing, CodecError> {
                 Some((id, Head { bytes: cursor.uvarint()? as u32, crc: cursor.uvarint()? as u32 }))
             }
         };
-        positions.insert(key, Position { text, file });
+        let mut next = Vec::new();
+        for _ in 0..cursor.count(2)? {
+            next.push(FileId { device: cursor.uvarint()?, inode: cursor.uvarint()? });
+        }
+        positions.insert(key, Position { text, file, next });
     }
     let gone = (0..cursor.count(1)?).map(|_| cursor.str().map(str::to_string)).collect::<Result<_, _>>()?;
     cursor.finish()?;
@@ -125,8 +134,11 @@ mod tests {
                 bytes: 70_000,
             }],
             positions: [
-                ("/a".to_string(), Position { text: "12".into(), file }),
-                ("journal-x".to_string(), Position { text: "s=1".into(), file: None }),
+                (
+                    "/a".to_string(),
+                    Position { text: "12".into(), file, next: vec![FileId { device: 3, inode: 4 }] },
+                ),
+                ("journal-x".to_string(), Position { text: "s=1".into(), file: None, next: Vec::new() }),
             ]
             .into(),
             gone: vec!["/b".into()],

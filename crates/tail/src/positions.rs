@@ -20,6 +20,8 @@ pub(crate) struct Position {
     /// An offset, or a journal's cursor.
     pub text: String,
     pub file: Option<(FileId, Head)>,
+    /// What came behind the path after that file and is not pushed yet.
+    pub next: Vec<FileId>,
 }
 
 #[derive(Debug, Default)]
@@ -47,6 +49,9 @@ struct WrittenFile {
     inode: u64,
     head_bytes: u32,
     head_crc: u32,
+    /// Device and inode of each.
+    #[serde(default)]
+    next: Vec<(u64, u64)>,
 }
 
 impl Positions {
@@ -75,8 +80,13 @@ impl Positions {
                         FileId { device: file.device, inode: file.inode },
                         Head { bytes: file.head_bytes, crc: file.head_crc },
                     )),
+                    next: file
+                        .next
+                        .iter()
+                        .map(|(device, inode)| FileId { device: *device, inode: *inode })
+                        .collect(),
                 },
-                None => Position { text, file: None },
+                None => Position { text, file: None, next: Vec::new() },
             };
             positions.entries.insert(key, position);
         }
@@ -95,7 +105,7 @@ impl Positions {
 
     pub fn saved(&self, key: &str) -> Option<Saved> {
         let position = self.entries.get(key)?;
-        Some(Saved { offset: position.text.parse().ok()?, file: position.file })
+        Some(Saved { offset: position.text.parse().ok()?, file: position.file, next: position.next.clone() })
     }
 
     pub fn keys(&self) -> impl Iterator<Item = &str> {
@@ -137,6 +147,7 @@ impl Positions {
                     inode: id.inode,
                     head_bytes: head.bytes,
                     head_crc: head.crc,
+                    next: position.next.iter().map(|id| (id.device, id.inode)).collect(),
                 };
                 files.push_str(&serde_json::to_string(&file).map_err(io::Error::other)?);
                 files.push('\n');
@@ -184,7 +195,7 @@ mod tests {
 
     fn position(offset: u64, inode: u64) -> Position {
         let file = (FileId { device: 1, inode }, Head { bytes: 3, crc: 7 });
-        Position { text: offset.to_string(), file: Some(file) }
+        Position { text: offset.to_string(), file: Some(file), next: vec![FileId { device: 1, inode: 77 }] }
     }
 
     #[test]
@@ -192,7 +203,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("positions.yaml");
         let mut positions = Positions::load(&path, false).unwrap();
-        let cursor = Position { text: "s=1;i=2".into(), file: None };
+        let cursor = Position { text: "s=1;i=2".into(), file: None, next: Vec::new() };
         let new = [("/var/log/a b".into(), position(1, 1)), ("/var/log/syslog".into(), position(42, 2))];
         positions.commit(new.into_iter().chain([("journal-x".into(), cursor)]).collect(), &[]).unwrap();
         let text = fs::read_to_string(&path).unwrap();
@@ -219,7 +230,7 @@ mod tests {
         // Somebody wrote a number.
         fs::write(&path, "positions:\n  /a: 3\n").unwrap();
         let edited = Positions::load(&path, false).unwrap();
-        assert_eq!(edited.get("/a"), Some(&Position { text: "3".into(), file: None }));
+        assert_eq!(edited.get("/a"), Some(&Position { text: "3".into(), file: None, next: Vec::new() }));
         fs::write(&path, "nonsense: [").unwrap();
         assert!(Positions::load(&path, false).is_err());
         assert!(Positions::load(&path, true).unwrap().entries.is_empty());

@@ -121,6 +121,8 @@ pub(crate) struct FileSource {
     /// With `filename`.
     pub labels: BTreeMap<String, String>,
     pub pipeline: Pipeline,
+    /// Where reading began.
+    pub begin: Option<Position>,
     /// There may be something to read.
     pub dirty: bool,
     /// Renamed away, to be looked at again soon.
@@ -176,7 +178,7 @@ impl FileSource {
     pub fn position(&self) -> Option<Position> {
         let (id, head, read_to) = self.followed.place()?;
         let offset = self.pipeline.held().map_or(read_to, |held| held.min(read_to));
-        Some(Position { text: offset.to_string(), file: Some((id, head)) })
+        Some(Position { text: offset.to_string(), file: Some((id, head)), next: self.followed.after(id) })
     }
 }
 
@@ -211,6 +213,6 @@ impl JournalSource {
 
     pub fn position(&mut self) -> Option<Position> {
         let cursor = self.cursors.before(self.pipeline.held())?;
-        Some(Position { text: cursor.to_string(), file: None })
+        Some(Position { text: cursor.to_string(), file: None, next: Vec::new() })
     }
 }

@@ -57,7 +57,7 @@ impl World {
 
     fn saved(&self) -> Saved {
         let (id, head, offset) = self.followed.as_ref().unwrap().place().unwrap();
-        Saved { offset, file: Some((id, head)) }
+        Saved { offset, file: Some((id, head)), next: self.followed.as_ref().unwrap().after(id) }
     }
 
     /// A new start with nothing but what was saved.
@@ -118,6 +118,19 @@ fn restarts_go_on_where_they_were() {
     world.restart(saved);
     assert_eq!(world.read(), ["four", "a file that is much …"]);
 
+    // A second file was seen and not read yet, and both were rotated away since.
+    fs::rename(world.path("a.log"), world.path("a.log.2")).unwrap();
+    world.append("a.log", "next\n");
+    let followed = world.followed.as_mut().unwrap();
+    followed.check(&mut world.places).unwrap();
+    let saved = world.saved();
+    assert_eq!(saved.next.len(), 1);
+    world.append("a.log", "last\n");
+    fs::rename(world.path("a.log"), world.path("a.log.3")).unwrap();
+    world.append("a.log", "newest\n");
+    world.restart(saved);
+    assert_eq!(world.read(), ["next", "last", "newest"]);
+
     // Truncated while nobody looked.
     let saved = world.saved();
     fs::write(world.path("a.log"), "five, and it is long enough\n").unwrap();
@@ -127,9 +140,9 @@ fn restarts_go_on_where_they_were() {
     // The positions file alone.
     world.append("a.log", "six\n");
     let size = fs::metadata(world.path("a.log")).unwrap().len();
-    world.restart(Saved { offset: size - 4, file: None });
+    world.restart(Saved { offset: size - 4, file: None, next: Vec::new() });
     assert_eq!(world.read(), ["six"]);
-    world.restart(Saved { offset: size + 1, file: None });
+    world.restart(Saved { offset: size + 1, file: None, next: Vec::new() });
     assert_eq!(world.read().len(), 2);
 }
 
