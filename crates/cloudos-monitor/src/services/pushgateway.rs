@@ -13,6 +13,8 @@ pub const SERVICE: Service = Service {
     defaults: |flags, places: &Places| {
         flags.set_default("web.listen-address", places.listen(9091));
         flags.set_default("persistence.file", places.data_dir("prometheus_data/pushgateway.data"));
+        // The original's five minutes are long for a push that was answered with success.
+        flags.set_default("persistence.interval", "1s");
     },
     start: |flags, host| Box::pin(async move { Ok(serve_pushgateway::start(flags, host).await?.into()) }),
 };
