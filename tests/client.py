@@ -51,7 +51,8 @@ def request(method, url, body=None, headers=None, params=None, json=None, form=N
             connection.request(method, target, body=body, headers=headers)
         except (BrokenPipeError, ConnectionResetError):
             # A server may refuse a body before it has read all of it; its reply is still there to read.
-            pass
+            if connection.sock is None:
+                raise
         response = connection.getresponse()
         return Reply(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
     except http.client.HTTPException as e:

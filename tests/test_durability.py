@@ -42,7 +42,8 @@ class Writer(threading.Thread):
             except OSError:
                 # Killed in the middle of a request: not acknowledged, so it may be there or not.
                 return
-            except AssertionError as e:
+            except Exception as e:
+                # Shown by finish(), in the thread of the test.
                 self.error = e
                 return
 
