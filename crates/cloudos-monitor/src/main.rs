@@ -29,6 +29,7 @@ services:
 ";
 
 fn main() -> ExitCode {
+    use_small_pages();
     let mut args = Vec::new();
     for arg in std::env::args_os() {
         match arg.into_string() {
@@ -60,6 +61,15 @@ fn main() -> ExitCode {
 /// Writes for a person. Whoever reads may have left already (`help | head`): that is no failure.
 fn say(out: &mut dyn std::io::Write, text: &str) {
     let _ = out.write_all(text.as_bytes());
+}
+
+/// Turns transparent huge pages off for this process. The allocator asks for them, and a heap that is mostly
+/// idle then keeps two megabytes wherever a few bytes live: 108 MB resident instead of 47 after two idle
+/// minutes of the whole stack.
+fn use_small_pages() {
+    // SAFETY: this option takes plain numbers and changes nothing but how later page faults are served.
+    // A kernel that does not know it answers with an error, and nothing is lost.
+    unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0) };
 }
 
 fn run(command: &str, args: &[String]) -> Result<(), String> {
