@@ -15,7 +15,7 @@ use crate::metrics::TENANT;
 use crate::state::Shared;
 
 /// Bytes of a push after decompression. Loki takes 5 GB; one machine's memory does not.
-const DECOMPRESSED_BYTES_MAX: usize = 512 << 20;
+const DECOMPRESSED_BYTES_MAX: usize = 128 << 20;
 
 pub async fn push(
     State(app): State<Shared>,
