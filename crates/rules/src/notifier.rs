@@ -66,6 +66,11 @@ impl AlertmanagerConfig {
         self.client.validate()
     }
 
+    /// Whether a client can be made of it: reads the certificates it names.
+    pub fn check_client(&self) -> Result<(), String> {
+        Client::new(&self.client, false)?.check_certificates()
+    }
+
     /// Takes relative paths from `directory`, the configuration file's own.
     pub fn set_directory(&mut self, directory: &Path) {
         self.client.set_directory(directory);

@@ -110,8 +110,7 @@ struct Engines {
 }
 
 impl Engines {
-    /// Applies everything or, as far as can be told beforehand, nothing: rules are checked first, since
-    /// they come from files of their own.
+    /// Applies everything or nothing.
     fn apply(&self, config: &Config) -> Result<(), String> {
         let external = &config.global.external_labels;
         let rule_settings = rules::Settings {
@@ -124,10 +123,13 @@ impl Engines {
             outage_tolerance_ms: self.settings.outage_tolerance_ms,
             grace_ms: self.settings.grace_ms,
         };
-        self.rules
-            .apply(rule_settings)
-            .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
+        // Whatever can be wrong is found out before anything changes: rule files and certificates first,
+        // then scraping, which itself takes all or nothing.
+        let problems = config.rule_paths.iter().filter_map(|path| rules::load_file(path).err());
+        joined(problems.collect())?;
+        config.alerting.alertmanagers.iter().try_for_each(rules::AlertmanagerConfig::check_client)?;
         self.scrape.apply(config.scrape_configs.clone(), &config.global)?;
+        self.rules.apply(rule_settings).or_else(joined)?;
         self.notifier.apply(NotifierSettings {
             external_labels: external.clone(),
             external_url: self.settings.external_url.clone(),
@@ -136,6 +138,14 @@ impl Engines {
         })?;
         (self.reconfigure_store)(config);
         Ok(())
+    }
+}
+
+/// One text of all that is wrong, one problem a line.
+fn joined(problems: Vec<::config::ConfigError>) -> Result<(), String> {
+    match &problems[..] {
+        [] => Ok(()),
+        some => Err(some.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
     }
 }
 

@@ -251,6 +251,12 @@ async fn a_reload_takes_all_or_nothing() {
     assert_eq!(f.get("/api/v1/rules").await.1["data"]["groups"].as_array().unwrap().len(), 1);
     let (_, metrics) = f.get("/metrics").await;
     assert!(metrics.as_str().unwrap().contains("prometheus_config_last_reload_successful 0\n"));
+    // Rules are fine here and something else is not: they stay as well.
+    std::fs::write(&file, "alerting: {alertmanagers: [{tls_config: {ca_file: missing.pem}}]}\n").unwrap();
+    let (status, body) = f.post("/-/reload", "").await;
+    assert_eq!(status, 500);
+    assert!(body.as_str().unwrap().contains("missing.pem"), "{body}");
+    assert_eq!(f.get("/api/v1/rules").await.1["data"]["groups"].as_array().unwrap().len(), 1);
     std::fs::write(&file, "rule_files: []\n").unwrap();
     assert_eq!(f.post("/-/reload", "").await.0, 200);
     assert_eq!(f.get("/api/v1/rules").await.1["data"]["groups"], json!([]));
