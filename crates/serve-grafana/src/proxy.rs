@@ -15,6 +15,9 @@ use crate::provisioning::datasources::Datasource;
 /// Request bodies above this are refused.
 const BODY_BYTES_MAX: usize = 32 << 20;
 
+/// How long a data source may take to answer a WebSocket's handshake.
+const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
+
 /// How long one WebSocket may live.
 const TUNNEL_TIME_MAX: Duration = Duration::from_secs(24 * 3600);
 
@@ -108,7 +111,11 @@ async fn tunnel(
     if let Some((user, password)) = &datasource.basic_auth {
         handshake = handshake.basic_auth(user, Some(password.reveal()));
     }
-    let reply = handshake.send().await.map_err(|e| unreachable_source(&datasource.uid, &e))?;
+    let reply = tokio::time::timeout(HANDSHAKE_TIME_MAX, handshake.send()).await.map_err(|_| {
+        let text = format!("data source {} did not answer the WebSocket's handshake", datasource.uid);
+        ApiError::new(StatusCode::GATEWAY_TIMEOUT, text)
+    })?;
+    let reply = reply.map_err(|e| unreachable_source(&datasource.uid, &e))?;
     let mut out = Response::builder().status(reply.status());
     for (name, value) in reply.headers() {
         let wanted = [header::CONNECTION, header::UPGRADE, header::CONTENT_TYPE].contains(name)
@@ -118,8 +125,8 @@ async fn tunnel(
         }
     }
     if reply.status() != StatusCode::SWITCHING_PROTOCOLS {
-        let body = reply.bytes().await.unwrap_or_default();
-        return out.body(Body::from(body)).map_err(ApiError::internal);
+        let stream = Body::from_stream(reply.bytes_stream());
+        return out.body(stream).map_err(ApiError::internal);
     }
     let ours = hyper::upgrade::on(&mut request);
     let (uid, shutdown) = (datasource.uid.clone(), api.host.shutdown.clone());
