@@ -21,7 +21,7 @@ const LAYERS: &[(u8, &[&str])] = &[
         ],
     ),
     (2, &["storage", "index", "kernel"]),
-    (3, &["store-metrics", "store-logs", "store-traces"]),
+    (3, &["blocks", "store-metrics", "store-logs", "store-traces"]),
     (4, &["eval", "promql", "logql"]),
     (
         5,
@@ -52,7 +52,7 @@ const LAYERS: &[(u8, &[&str])] = &[
             "serve-exporters",
         ],
     ),
-    (7, &["cloudos-monitor"]),
+    (7, &["cloudos-monitor", "hostile"]),
 ];
 
 fn layer_of(name: &str) -> Option<u8> {
