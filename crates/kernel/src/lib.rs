@@ -38,5 +38,5 @@ pub use metrics::KernelMetrics;
 pub use page::Compression;
 pub use part::{PageRef, Part, PartId, PartInfo, PartWriter};
 pub use part_store::{LocalParts, PartSink, PartStore};
-pub use table::{Publication, Recovery, Snapshot, Table, TableOptions};
+pub use table::{Backup, Publication, Recovery, Snapshot, Table, TableOptions};
 pub use wal::{FsyncPolicy, Lsn, ReplayReport, Wal, WalOptions};

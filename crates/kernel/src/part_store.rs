@@ -1,7 +1,7 @@
 //! Where parts are kept: a local directory today, a bucket later.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use platform::{Disk, DiskFile, ReadAt};
@@ -21,6 +21,9 @@ pub trait PartStore: std::fmt::Debug + Send + Sync {
 
     /// Deleting what is not there is no error.
     fn delete(&self, id: PartId) -> Result<(), KernelError>;
+
+    /// Puts a part into the local folder `dir` as well, without copying where that is possible.
+    fn link_into(&self, id: PartId, dir: &Path) -> Result<(), KernelError>;
 
     /// A part's address, for messages.
     fn locate(&self, id: PartId) -> String;
@@ -92,9 +95,53 @@ impl PartStore for LocalParts {
         }
     }
 
+    fn link_into(&self, id: PartId, dir: &Path) -> Result<(), KernelError> {
+        let (from, to) = (self.path(id), dir.join(format!("{:016x}{SUFFIX}", id.0)));
+        match self.disk.hard_link(&from, &to) {
+            // Not every file system has links, and none has them across its border.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::Unsupported
+                        | io::ErrorKind::PermissionDenied
+                        | io::ErrorKind::CrossesDevices
+                        | io::ErrorKind::TooManyLinks
+                ) =>
+            {
+                let file = self.disk.open_read(&from).at(&from)?;
+                let bytes = file.len().at(&from)?;
+                copy_file(self.disk.as_ref(), file.as_ref(), &to, bytes)
+            }
+            result => result.at(&to),
+        }
+    }
+
     fn locate(&self, id: PartId) -> String {
         self.path(id).display().to_string()
     }
+}
+
+/// Copies go through a buffer of this size.
+const COPY_BYTES: usize = 1 << 20;
+
+/// Writes the first `bytes` of a file to the new file `to` and makes them durable.
+pub(crate) fn copy_file(
+    disk: &dyn Disk,
+    from: &dyn ReadAt,
+    to: &Path,
+    bytes: u64,
+) -> Result<(), KernelError> {
+    let out = disk.create(to).at(to)?;
+    let mut buffer = vec![0; COPY_BYTES.min(usize::try_from(bytes).unwrap_or(COPY_BYTES))];
+    let mut at = 0;
+    while at < bytes {
+        let len = usize::try_from(bytes - at).unwrap_or(COPY_BYTES).min(buffer.len());
+        let piece = &mut buffer[..len];
+        from.read_exact_at(piece, at).at(to)?;
+        out.append(piece).at(to)?;
+        at += len as u64;
+    }
+    out.sync().at(to)
 }
 
 struct LocalSink {

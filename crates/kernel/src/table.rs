@@ -16,6 +16,8 @@
 //! Without the moment of step 3 a record could be in the log before the mark and not yet in the memory
 //! that was taken aside: the mark would then give up something that is nowhere else.
 
+mod backup;
+
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,6 +35,8 @@ use crate::metrics::{KernelMetrics, add, set};
 use crate::part::{Part, PartId, PartInfo, PartWriter};
 use crate::part_store::{LocalParts, PartStore};
 use crate::wal::{Lsn, ReplayReport, Wal, WalOptions};
+
+pub use backup::Backup;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableOptions {
@@ -85,6 +89,7 @@ pub struct Publication {
 #[derive(Debug)]
 pub struct Table {
     dir: PathBuf,
+    disk: Arc<dyn Disk>,
     wal: Wal,
     parts: Arc<dyn PartStore>,
     manifest_file: ManifestFile,
@@ -116,7 +121,7 @@ impl Table {
         let manifest_file = ManifestFile::new(disk.clone(), dir);
         disk.create_dir_all(&dir.join("wal")).at(dir)?;
         let manifest = load_or_create(disk.as_ref(), &manifest_file, parts.as_ref(), dir)?;
-        let wal = Wal::open(disk, dir.join("wal"), options.wal.clone(), manifest.low_water, metrics.clone())?;
+        let wal = Wal::open(disk.clone(), dir.join("wal"), options.wal.clone(), manifest.low_water, metrics.clone())?;
 
         let mut recovery = Recovery { low_water: manifest.low_water, ..Recovery::default() };
         recovery.orphans_deleted = delete_orphans(parts.as_ref(), &manifest)?;
@@ -132,6 +137,7 @@ impl Table {
         set(&metrics.parts_unreadable, recovery.unreadable.len() as u64);
         let table = Table {
             dir: dir.to_path_buf(),
+            disk,
             wal,
             parts,
             manifest_file,

@@ -35,6 +35,9 @@ pub trait Disk: Debug + Send + Sync {
 
     fn remove(&self, path: &Path) -> io::Result<()>;
 
+    /// Gives the file `from` a second name. `AlreadyExists` when something has it.
+    fn hard_link(&self, from: &Path, to: &Path) -> io::Result<()>;
+
     /// The plain files of `dir`, sorted by name.
     fn list(&self, dir: &Path) -> io::Result<Vec<FileInfo>>;
 
@@ -113,6 +116,10 @@ impl Disk for OsDisk {
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         fs::remove_file(path)
+    }
+
+    fn hard_link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::hard_link(from, to)
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<FileInfo>> {
@@ -213,6 +220,12 @@ mod tests {
         OsDisk.open_write(&path).unwrap().append(b"!").unwrap();
         assert_eq!(OsDisk.list(dir.path()).unwrap(), [FileInfo { name: "a".into(), len: 4 }]);
         assert!(OsDisk.free_space(dir.path()).unwrap() > 0);
+
+        let link = dir.path().join("b");
+        OsDisk.hard_link(&path, &link).unwrap();
+        assert_eq!(OsDisk.hard_link(&path, &link).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        OsDisk.remove(&path).unwrap();
+        assert_eq!(OsDisk.read(&link).unwrap(), b"hey!");
 
         let lock_path = dir.path().join("LOCK");
         let lock = OsDisk.lock(&lock_path, "pid 7").unwrap();

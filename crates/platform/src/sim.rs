@@ -47,7 +47,7 @@ struct State {
     inodes: BTreeMap<u64, Inode>,
     locks: BTreeSet<PathBuf>,
     next_inode: u64,
-    /// Counts changes: create, append, truncate, sync, rename, remove, directory sync.
+    /// Counts changes: create, append, truncate, sync, rename, remove, link, directory sync.
     operations: u64,
     fault: Option<(u64, Fault)>,
     crashed: bool,
@@ -115,6 +115,11 @@ impl SimDisk {
         state.live = survivors.clone();
         state.durable = survivors;
         state.reboot();
+    }
+
+    /// Every file there is, by path.
+    pub fn files(&self) -> Vec<PathBuf> {
+        self.state().live.keys().cloned().collect()
     }
 
     /// Flips one bit of a file, as rot does.
@@ -251,6 +256,20 @@ impl Disk for SimDisk {
         state.change()?;
         state.find(path)?;
         state.live.remove(path);
+        Ok(())
+    }
+
+    fn hard_link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut state = self.state();
+        state.change()?;
+        let inode = state.find(from)?;
+        if !to.parent().is_some_and(|parent| state.directories.contains(parent)) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        if state.live.contains_key(to) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        state.live.insert(to.to_path_buf(), inode);
         Ok(())
     }
 

@@ -185,6 +185,11 @@ impl Wal {
         self.shared.writer.truncate_before(lsn.0)
     }
 
+    /// Copies what replay from `from` on would need into the log folder `dir` of another table.
+    pub(crate) fn copy_into(&self, from: Lsn, dir: &std::path::Path) -> Result<(), KernelError> {
+        self.shared.writer.copy_into(from.0, dir)
+    }
+
     /// Forces everything written so far to the platter.
     pub fn sync(&self) -> Result<(), KernelError> {
         self.shared.writer.sync()

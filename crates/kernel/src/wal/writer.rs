@@ -10,6 +10,7 @@ use super::segment::{self, HEADER_BYTES};
 use super::{FsyncPolicy, WalOptions};
 use crate::error::{AtPath, KernelError, KernelErrorKind};
 use crate::metrics::{KernelMetrics, add, set};
+use crate::part_store::copy_file;
 
 /// How stale the answer about free space may be, in time and in bytes written meanwhile. The floor is
 /// many times larger than what can be written in between.
@@ -240,6 +241,24 @@ impl Writer {
         }
         self.count_segments(&state);
         Ok(())
+    }
+
+    /// Copies the segments that hold records at or behind `from` into `dir`, each up to its last whole record.
+    /// The caller sees to it that none is deleted meanwhile.
+    pub fn copy_into(&self, from: u64, dir: &std::path::Path) -> Result<(), KernelError> {
+        let segments: Vec<Segment> = {
+            let state = self.state();
+            let active = state.active.iter().map(|a| Segment { base: a.base, end: a.base + a.len });
+            state.sealed.iter().copied().chain(active).filter(|segment| segment.end > from).collect()
+        };
+        for segment in segments {
+            let path = self.path(segment.base);
+            let file = self.disk.open_read(&path).at(&path)?;
+            let bytes = HEADER_BYTES as u64 + (segment.end - segment.base);
+            let to = dir.join(segment::file_name(segment.base));
+            copy_file(self.disk.as_ref(), file.as_ref(), &to, bytes)?;
+        }
+        self.disk.sync_dir(dir).at(dir)
     }
 
     /// Replay found that an old segment ends earlier than its length said.
