@@ -5,3 +5,5 @@
 
 pub mod loki;
 pub mod otlp;
+pub mod protobuf;
+pub mod remote;
