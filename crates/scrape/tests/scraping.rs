@@ -82,6 +82,17 @@ impl Appender for MemoryAppender<'_> {
         Ok(SeriesRef(at as u64))
     }
 
+    fn append_with_start(
+        &mut self,
+        series: Option<SeriesRef>,
+        labels: &Labels,
+        _: TimestampMs,
+        t: TimestampMs,
+        value: Value,
+    ) -> Result<SeriesRef, StoreError> {
+        self.append(series, labels, t, value)
+    }
+
     fn append_exemplar(&mut self, _: SeriesRef, _: Exemplar) -> Result<(), StoreError> {
         Ok(())
     }

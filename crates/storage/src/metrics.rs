@@ -1,9 +1,13 @@
 //! Metrics: appending samples and reading series.
 
+mod admin;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use model::{Exemplar, FloatHistogram, Labels, Matcher, Metadata, TimestampMs, Value};
+
+pub use admin::{BlockSummary, MetricsAdmin};
 
 use crate::StoreError;
 
@@ -50,6 +54,17 @@ pub trait Appender {
         &mut self,
         series: Option<SeriesRef>,
         labels: &Labels,
+        t: TimestampMs,
+        value: Value,
+    ) -> Result<SeriesRef, StoreError>;
+
+    /// As [`Appender::append`], for a sample that says since when it counts. A `start` of zero says nothing,
+    /// and one after `t` is ignored; the sample itself is taken all the same.
+    fn append_with_start(
+        &mut self,
+        series: Option<SeriesRef>,
+        labels: &Labels,
+        start: TimestampMs,
         t: TimestampMs,
         value: Value,
     ) -> Result<SeriesRef, StoreError>;

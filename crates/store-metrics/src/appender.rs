@@ -11,6 +11,7 @@ use storage::{Appender, ErrorKind, StoreError};
 
 use crate::head::series::{Bounds, Series, Verdict};
 use crate::head::slot_of;
+use crate::head::starts::kept;
 use crate::metrics::StoreMetrics;
 use crate::record::Batch;
 use crate::store::Core;
@@ -28,6 +29,8 @@ struct Pending {
     id: SeriesId,
     t: TimestampMs,
     value: Value,
+    /// Since when it counts; zero when it does not say.
+    start: TimestampMs,
 }
 
 impl<'c> HeadAppender<'c> {
@@ -42,7 +45,13 @@ impl<'c> HeadAppender<'c> {
     }
 
     /// Judges a sample of series `id` and takes it into the batch. `None` when the series is gone.
-    fn offer(&mut self, id: SeriesId, t: TimestampMs, value: &Value) -> Option<Result<(), StoreError>> {
+    fn offer(
+        &mut self,
+        id: SeriesId,
+        start: TimestampMs,
+        t: TimestampMs,
+        value: &Value,
+    ) -> Option<Result<(), StoreError>> {
         let mut shard = self.core.head.shard(id);
         let series = shard.get_mut(id)?;
         let mut value = value.clone();
@@ -81,7 +90,7 @@ impl<'c> HeadAppender<'c> {
                         }
                     }
                 }
-                self.samples.push(Pending { id, t, value });
+                self.samples.push(Pending { id, t, value, start });
             }
             Err(error) => return Some(Err(error)),
         }
@@ -110,6 +119,11 @@ impl<'c> HeadAppender<'c> {
                 Value::Histogram(h) => batch.histograms.push((sample.id, sample.t, h.clone())),
             }
         }
+        let is_float = |sample: &&Pending| matches!(sample.value, Value::Float(_));
+        let (floats, histograms) = (self.samples.iter().filter(is_float), self.samples.iter());
+        let in_order = floats.chain(histograms.filter(|sample| !is_float(sample)));
+        batch.starts =
+            in_order.enumerate().filter(|(_, s)| s.start != 0).map(|(at, s)| (at, s.start)).collect();
         let with_exemplars = self.exemplars.iter().map(|(id, _)| *id);
         for id in self.newest.keys().copied().chain(with_exemplars) {
             if self.core.head.shard(id).get(id).is_some_and(|series| series.defined_in != generation) {
@@ -132,7 +146,7 @@ impl<'c> HeadAppender<'c> {
         let samples = std::mem::take(&mut self.samples);
         {
             let applying = head.visibility.apply();
-            for Pending { id, t, value } in samples {
+            for Pending { id, t, value, start } in samples {
                 let mut guard = head.shard(id);
                 let shard = &mut *guard;
                 let Some(series) = shard.series.get_mut(slot_of(id)) else { continue };
@@ -144,7 +158,7 @@ impl<'c> HeadAppender<'c> {
                     late += 1;
                 }
                 let is_float = matches!(value, Value::Float(_));
-                if series.push(t, value, window, &head.times) {
+                if series.push(t, value, start, window, &head.times) {
                     if is_float {
                         floats += 1
                     } else {
@@ -185,6 +199,18 @@ impl Appender for HeadAppender<'_> {
         t: TimestampMs,
         value: Value,
     ) -> Result<SeriesRef, StoreError> {
+        self.append_with_start(series, labels, 0, t, value)
+    }
+
+    fn append_with_start(
+        &mut self,
+        series: Option<SeriesRef>,
+        labels: &Labels,
+        start: TimestampMs,
+        t: TimestampMs,
+        value: Value,
+    ) -> Result<SeriesRef, StoreError> {
+        let start = kept(start, t);
         if let Value::Histogram(h) = &value
             && !h.is_consistent()
         {
@@ -193,7 +219,7 @@ impl Appender for HeadAppender<'_> {
         }
         let known = series.and_then(|series| SeriesId::try_from(series.0).ok());
         if let Some(id) = known {
-            match self.offer(id, t, &value) {
+            match self.offer(id, start, t, &value) {
                 Some(Ok(())) => return Ok(SeriesRef(u64::from(id))),
                 Some(Err(error)) => {
                     self.count_refusal(&error);
@@ -211,7 +237,7 @@ impl Appender for HeadAppender<'_> {
             if new {
                 StoreMetrics::add(&self.core.metrics.series_created, 1);
             }
-            match self.offer(id, t, &value) {
+            match self.offer(id, start, t, &value) {
                 Some(Ok(())) => return Ok(SeriesRef(u64::from(id))),
                 Some(Err(error)) => {
                     self.count_refusal(&error);

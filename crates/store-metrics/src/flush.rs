@@ -225,6 +225,7 @@ impl Core {
         columns.floats.retain(|_| keep.next().unwrap_or(false));
         columns.float_times.retain(|t| inside(*t));
         columns.histograms.retain(|(t, _)| inside(*t));
+        columns.start_times.retain(|(t, _)| inside(*t));
     }
 
     /// Lets go of flushed samples when nobody needs them in the head any more.

@@ -18,6 +18,7 @@
 //! Invariants: a committed batch survives the death of the process; queries see whole batches; of two
 //! samples with one time the first stays; floats keep their bits.
 
+mod admin;
 mod appender;
 mod cache;
 mod deletion;

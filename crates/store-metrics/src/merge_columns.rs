@@ -21,6 +21,7 @@ pub fn merge_columns(columns: &mut SampleColumns, more: &SampleColumns) {
         columns.float_times.extend_from_slice(&more.float_times);
         columns.floats.extend_from_slice(&more.floats);
         columns.histograms.extend_from_slice(&more.histograms);
+        columns.start_times.extend_from_slice(&more.start_times);
         return;
     }
     let mut all: Vec<(TimestampMs, bool, Value)> = Vec::with_capacity(columns.len() + more.len());
@@ -38,8 +39,27 @@ pub fn merge_columns(columns: &mut SampleColumns, more: &SampleColumns) {
             forget(histogram);
         }
     }
+    let starts = merged_starts(columns, more, &all);
     columns.clear();
+    columns.start_times = starts;
     all.into_iter().for_each(|(t, _, value)| columns.push(t, value));
+}
+
+/// The start times of the samples that stay.
+fn merged_starts(
+    columns: &SampleColumns,
+    more: &SampleColumns,
+    staying: &[(TimestampMs, bool, Value)],
+) -> Vec<(TimestampMs, TimestampMs)> {
+    if columns.start_times.is_empty() && more.start_times.is_empty() {
+        return Vec::new();
+    }
+    let start_of = |(t, is_more, _): &(TimestampMs, bool, Value)| {
+        let starts = if *is_more { &more.start_times } else { &columns.start_times };
+        let at = starts.binary_search_by_key(t, |(time, _)| *time).ok()?;
+        starts.get(at).copied()
+    };
+    staying.iter().filter_map(start_of).collect()
 }
 
 /// Removes the samples whose time is in one of the closed ranges.
@@ -51,6 +71,7 @@ pub fn remove_ranges(columns: &mut SampleColumns, ranges: &[(TimestampMs, Timest
     let mut keep = columns.float_times.iter().map(|t| !deleted(*t));
     columns.floats.retain(|_| keep.next().unwrap_or(true));
     columns.float_times.retain(|t| !deleted(*t));
+    columns.start_times.retain(|(t, _)| !deleted(*t));
     let mut gap = false;
     columns.histograms.retain_mut(|(t, histogram)| {
         let keep = !deleted(*t);
@@ -103,6 +124,20 @@ mod tests {
         check("1=h1 3=3", "1=9 3=h9 5=h5", "1=h1 3=3 5=h5");
         check("2=2", "2=h9", "2=2");
         check("2=h2", "2=9", "2=h2");
+    }
+
+    #[test]
+    fn start_times_follow_their_samples() {
+        let with = |text: &str, starts: &[(i64, i64)]| SampleColumns {
+            start_times: starts.to_vec(),
+            ..columns(text)
+        };
+        let mut merged = with("1=1 3=3 5=5", &[(1, 1), (5, 4)]);
+        merge_columns(&mut merged, &with("2=2 3=9 4=h4", &[(2, 1), (3, 2), (4, 1)]));
+        assert_eq!(merged, with("1=1 2=2 3=3 4=h4 5=5", &[(1, 1), (2, 1), (4, 1), (5, 4)]));
+        merge_columns(&mut merged, &with("6=6", &[(6, 6)]));
+        remove_ranges(&mut merged, &[(2, 4)]);
+        assert_eq!(merged, with("1=1 5=5 6=6", &[(1, 1), (5, 4), (6, 6)]));
     }
 
     #[test]

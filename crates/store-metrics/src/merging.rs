@@ -102,7 +102,7 @@ impl Core {
 impl SeriesPart {
     /// The part in numbers.
     pub fn summary(&self) -> crate::PartSummary {
-        let (series, chunks, samples) = self.counts();
+        let &crate::part::PartMeta { series, chunks, samples, .. } = self.meta();
         let info = self.part().info();
         crate::PartSummary {
             id: info.id,

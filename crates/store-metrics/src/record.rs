@@ -41,6 +41,8 @@ pub struct Batch {
     pub floats: Vec<(SeriesId, TimestampMs, f64)>,
     pub histograms: Vec<(SeriesId, TimestampMs, Arc<FloatHistogram>)>,
     pub exemplars: Vec<(SeriesId, Exemplar)>,
+    /// Since when samples count: position (floats first, then histograms) and start, ascending.
+    pub starts: Vec<(usize, TimestampMs)>,
 }
 
 /// Samples removed on request.
@@ -98,6 +100,13 @@ impl Batch {
             body.extend_from_slice(&exemplar.value.to_bits().to_le_bytes());
             write_bytes(&mut body, exemplar.labels.as_packed());
         }
+        write_uvarint(&mut body, self.starts.len() as u64);
+        let (mut next, mut last) = (0, base);
+        for (at, start) in &self.starts {
+            write_uvarint(&mut body, (at - next) as u64);
+            write_ivarint(&mut body, start.wrapping_sub(last));
+            (next, last) = (at + 1, *start);
+        }
         frame(BATCH, body)
     }
 
@@ -139,6 +148,16 @@ impl Batch {
             let timestamp = Some(base.wrapping_add(cursor.ivarint().map_err(damaged)?));
             let value = cursor.f64().map_err(damaged)?;
             batch.exemplars.push((id, Exemplar { labels: labels(cursor)?, value, timestamp }));
+        }
+        let (mut next, mut start) = (0usize, base);
+        for _ in 0..cursor.count(2).map_err(damaged)? {
+            let at = next.saturating_add(cursor.usize().map_err(damaged)?);
+            if at >= batch.floats.len() + batch.histograms.len() {
+                return Err(corrupt("a start time without its sample"));
+            }
+            start = start.wrapping_add(cursor.ivarint().map_err(damaged)?);
+            batch.starts.push((at, start));
+            next = at + 1;
         }
         Ok(batch)
     }
@@ -275,6 +294,7 @@ mod tests {
             floats: (0..300).map(|i| (i, 1_000_000, f64::from(i) / 10.0)).collect(),
             histograms: vec![(7, 1_000_000, histogram)],
             exemplars: vec![(7, exemplar)],
+            starts: vec![(0, 999_000), (1, 999_000), (7, -5), (300, 1_000_000)],
         };
         assert_eq!(Record::decode(&batch.encode()).unwrap(), Record::Batch(batch));
         let deletion = Deletion { mint: i64::MIN, maxt: i64::MAX, series: vec![labels(1), Labels::empty()] };

@@ -70,11 +70,12 @@ impl Replay<'_> {
         for (id, labels) in batch.definitions {
             self.series.insert(id, (labels, None));
         }
-        for (id, t, value) in batch.floats {
-            self.sample(lsn, id, t, Value::Float(value));
-        }
-        for (id, t, value) in batch.histograms {
-            self.sample(lsn, id, t, Value::Histogram(value));
+        let floats = batch.floats.into_iter().map(|(id, t, value)| (id, t, Value::Float(value)));
+        let histograms = batch.histograms.into_iter().map(|(id, t, value)| (id, t, Value::Histogram(value)));
+        let mut starts = batch.starts.into_iter().peekable();
+        for (at, (id, t, value)) in floats.chain(histograms).enumerate() {
+            let start = starts.next_if(|(sample, _)| *sample == at).map_or(0, |(_, start)| start);
+            self.sample(lsn, id, t, value, start);
         }
         for (id, exemplar) in batch.exemplars {
             match self.series.get(&id) {
@@ -87,7 +88,7 @@ impl Replay<'_> {
         }
     }
 
-    fn sample(&mut self, lsn: Lsn, id: SeriesId, t: TimestampMs, value: Value) {
+    fn sample(&mut self, lsn: Lsn, id: SeriesId, t: TimestampMs, value: Value, start: TimestampMs) {
         self.newest = self.newest.max(t);
         self.head.note_newest(t);
         if is_flushed(&self.state.marks, lsn, t) {
@@ -109,7 +110,7 @@ impl Replay<'_> {
             },
         };
         if let Some(series) = self.head.shard(head_id).series.get_mut(slot_of(head_id)) {
-            series.push(t, value, self.window_ms, &self.head.times);
+            series.push(t, value, start, self.window_ms, &self.head.times);
         }
         self.head.note_times(t, t);
     }

@@ -41,6 +41,10 @@ impl Tombstones {
         self.deletions.push(PartDeletion { mint, maxt, series });
     }
 
+    pub fn len(&self) -> usize {
+        self.deletions.len()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.deletions.is_empty()
     }

@@ -161,9 +161,8 @@ impl Store {
         Ok(())
     }
 
-    /// Rewrites the parts that hold deleted samples without them.
-    pub fn clean_tombstones(&self) -> Result<(), StoreError> {
-        self.core.clean_tombstones()
+    pub(crate) fn core(&self) -> &Core {
+        &self.core
     }
 
     /// Changes how late samples may come (`storage.tsdb.out_of_order_time_window` is reloadable).
@@ -305,6 +304,10 @@ impl Core {
             let begun = self.head.flush_begun.load(Ordering::Acquire);
             self.head.flush_published.store(begun, Ordering::Release);
         }
+    }
+
+    pub fn now_ns(&self) -> i64 {
+        self.clock.now_ns()
     }
 
     pub fn time_range(&self) -> Option<(TimestampMs, TimestampMs)> {

@@ -5,6 +5,8 @@ mod exemplars;
 mod model_based;
 mod order;
 mod power;
+mod snapshots;
+mod starts;
 mod visible;
 
 use std::path::Path;

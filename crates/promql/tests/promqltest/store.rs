@@ -115,6 +115,17 @@ impl Appender for NoAppender {
         Err(StoreError::new(storage::ErrorKind::Invalid, "the test store is loaded by scripts"))
     }
 
+    fn append_with_start(
+        &mut self,
+        series: Option<SeriesRef>,
+        labels: &Labels,
+        _: TimestampMs,
+        t: TimestampMs,
+        value: Value,
+    ) -> Result<SeriesRef, StoreError> {
+        self.append(series, labels, t, value)
+    }
+
     fn append_exemplar(&mut self, _: SeriesRef, _: Exemplar) -> Result<(), StoreError> {
         Err(StoreError::new(storage::ErrorKind::Invalid, "the test store has no exemplars"))
     }

@@ -7,6 +7,7 @@ pub mod counter_reset;
 pub mod exemplars;
 pub mod sealed;
 pub mod series;
+pub mod starts;
 pub mod times_pool;
 pub mod visibility;
 pub mod xor;

@@ -7,6 +7,7 @@ use model::{FloatHistogram, TimestampMs, Value};
 use smallvec::SmallVec;
 use storage::{ErrorKind, StoreError, metrics::SampleColumns};
 
+use super::starts::{StartRun, expand};
 use super::times_pool::TimesPool;
 use super::xor::{XorChunk, XorReader};
 use crate::merge_columns::merge_columns;
@@ -125,7 +126,18 @@ pub struct Grabbed {
     pub sealed: SmallVec<[Sealed; 4]>,
     pub open: Vec<(TimestampMs, f64)>,
     pub histograms: Vec<(TimestampMs, Arc<FloatHistogram>)>,
-    pub late: Vec<(TimestampMs, Value)>,
+    pub late: Vec<Late>,
+    /// Of the samples in time order.
+    pub starts: Vec<StartRun>,
+}
+
+/// A sample that came out of order.
+#[derive(Debug, Clone)]
+pub struct Late {
+    pub t: TimestampMs,
+    pub value: Value,
+    /// Zero when it does not say since when it counts.
+    pub start: TimestampMs,
 }
 
 impl Grabbed {
@@ -134,7 +146,8 @@ impl Grabbed {
         Grabbed { mint, maxt, in_order_max, ..Grabbed::default() }
     }
 
-    /// Appends the samples in time order; of two with one time the one that came in order stays.
+    /// Fills the empty `out` with the samples in time order; of two with one time the one that came in order
+    /// stays.
     pub fn decode(self, out: &mut SampleColumns) -> Result<(), StoreError> {
         for sealed in &self.sealed {
             sealed.decode(self.mint, self.in_order_max.min(self.maxt), out)?;
@@ -144,9 +157,15 @@ impl Grabbed {
             out.floats.push(v);
         }
         out.histograms.extend(self.histograms);
+        expand(&self.starts, out);
         if !self.late.is_empty() {
             let mut late = SampleColumns::default();
-            self.late.into_iter().for_each(|(t, value)| late.push(t, value));
+            for Late { t, value, start } in self.late {
+                late.push(t, value);
+                if start != 0 {
+                    late.start_times.push((t, start));
+                }
+            }
             merge_columns(out, &late);
         }
         Ok(())

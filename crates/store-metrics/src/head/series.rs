@@ -11,7 +11,8 @@ use model::{FloatHistogram, TimestampMs, Value};
 use storage::{ErrorKind, StoreError, metrics::SampleColumns};
 
 use super::counter_reset::hinted;
-use super::sealed::{Grabbed, Sealed};
+use super::sealed::{Grabbed, Late, Sealed};
+use super::starts::{self, StartRun};
 use super::times_pool::TimesPool;
 use super::xor::XorChunk;
 use crate::merge_columns::remove_ranges;
@@ -41,10 +42,12 @@ struct Rest {
     histograms: Vec<(TimestampMs, Arc<FloatHistogram>)>,
     last_histogram: Option<Arc<FloatHistogram>>,
     /// Sorted by time, no time twice.
-    late: Vec<(TimestampMs, Value)>,
+    late: Vec<Late>,
+    /// Of the samples in time order, ascending.
+    starts: Vec<StartRun>,
     /// What a running flush is writing: a prefix of `sealed`, and late samples moved out of `late`.
     flushing: usize,
-    flushing_late: Vec<(TimestampMs, Value)>,
+    flushing_late: Vec<Late>,
 }
 
 /// Which times the head accepts.
@@ -115,9 +118,22 @@ impl Series {
     }
 
     /// Stores an accepted sample. Returns whether it was new: of two samples with one time the first stays.
-    pub fn push(&mut self, t: TimestampMs, value: Value, window: i64, pool: &TimesPool) -> bool {
-        if t <= self.last_t() {
-            return self.push_late(t, value);
+    /// `start`: since when it counts, zero when it does not say.
+    pub fn push(
+        &mut self,
+        t: TimestampMs,
+        value: Value,
+        start: TimestampMs,
+        window: i64,
+        pool: &TimesPool,
+    ) -> bool {
+        let start = starts::kept(start, t);
+        let previous = self.last_t();
+        if t <= previous {
+            return self.push_late(t, value, start);
+        }
+        if start != 0 {
+            starts::note(&mut self.rest_mut().starts, previous, t, start);
         }
         let crosses = |first: TimestampMs| first.div_euclid(window) != t.div_euclid(window);
         match value {
@@ -153,18 +169,18 @@ impl Series {
         true
     }
 
-    fn push_late(&mut self, t: TimestampMs, value: Value) -> bool {
+    fn push_late(&mut self, t: TimestampMs, value: Value, start: TimestampMs) -> bool {
         if t == self.last_t() {
             return false;
         }
         let rest = self.rest_mut();
-        if rest.flushing_late.binary_search_by_key(&t, |(t, _)| *t).is_ok() {
+        if rest.flushing_late.binary_search_by_key(&t, |late| late.t).is_ok() {
             return false;
         }
-        match rest.late.binary_search_by_key(&t, |(t, _)| *t) {
+        match rest.late.binary_search_by_key(&t, |late| late.t) {
             Ok(_) => false,
             Err(at) => {
-                rest.late.insert(at, (t, value));
+                rest.late.insert(at, Late { t, value, start });
                 true
             }
         }
@@ -187,7 +203,7 @@ impl Series {
     pub fn time_bounds(&self) -> Option<(TimestampMs, TimestampMs)> {
         let open = (self.open.count() > 0).then(|| (self.open.first_t(), self.open.last_t()));
         let Some(rest) = &self.rest else { return open };
-        let ends = |list: &[(TimestampMs, Value)]| Some((list.first()?.0, list.last()?.0));
+        let ends = |list: &[Late]| Some((list.first()?.t, list.last()?.t));
         let sealed = || Some((rest.sealed.first()?.min_t, rest.sealed.last()?.max_t));
         let histograms = || Some((rest.histograms.first()?.0, rest.histograms.last()?.0));
         [open, sealed(), histograms(), ends(&rest.late), ends(&rest.flushing_late)]
@@ -210,8 +226,9 @@ impl Series {
         let Some(rest) = &self.rest else { return self.open.heap_bytes() };
         let sealed: usize = rest.sealed.iter().map(Sealed::heap_bytes).sum();
         let decoded: usize = rest.histograms.iter().map(|(_, h)| histogram_bytes(h)).sum();
-        let late = (rest.late.len() + rest.flushing_late.len()) * size_of::<(TimestampMs, Value)>();
-        self.open.heap_bytes() + size_of::<Rest>() + sealed + decoded + late
+        let late = (rest.late.len() + rest.flushing_late.len()) * size_of::<Late>();
+        let starts = rest.starts.capacity() * size_of::<StartRun>();
+        self.open.heap_bytes() + size_of::<Rest>() + sealed + decoded + late + starts
     }
 
     /// Takes hold of the samples in `mint..=maxt` so that they can be decoded without the shard's lock.
@@ -238,9 +255,11 @@ impl Series {
         grabbed.histograms.extend(histograms.cloned());
         let flushing_late = if skip_flushing { &[][..] } else { &rest.flushing_late };
         for late in [&rest.late, flushing_late] {
-            grabbed.late.extend(late.iter().filter(|(t, _)| (mint..=maxt).contains(t)).cloned());
+            grabbed.late.extend(late.iter().filter(|late| (mint..=maxt).contains(&late.t)).cloned());
         }
-        grabbed.late.sort_by_key(|(t, _)| *t);
+        grabbed.late.sort_by_key(|late| late.t);
+        let starts = rest.starts.iter().filter(|run| run.from <= in_order_max && run.to >= mint);
+        grabbed.starts.extend(starts);
         grabbed
     }
 
@@ -255,7 +274,7 @@ impl Series {
         }
         let Some(rest) = &mut self.rest else { return false };
         rest.flushing = rest.sealed.iter().take_while(|s| s.max_t < until).count();
-        let keep = rest.late.partition_point(|(t, _)| *t < until);
+        let keep = rest.late.partition_point(|late| late.t < until);
         rest.flushing_late = rest.late.drain(..keep).collect();
         rest.flushing > 0 || !rest.flushing_late.is_empty()
     }
@@ -265,6 +284,7 @@ impl Series {
         let mut grabbed = Grabbed::new(i64::MIN, i64::MAX, i64::MAX);
         if let Some(rest) = &self.rest {
             grabbed.sealed.extend(rest.sealed.iter().take(rest.flushing).cloned());
+            grabbed.starts.extend(&rest.starts);
             grabbed.late.extend(rest.flushing_late.iter().cloned());
         }
         grabbed
@@ -274,7 +294,7 @@ impl Series {
     pub fn flushing_bounds(&self, mut visit: impl FnMut(TimestampMs, TimestampMs)) {
         if let Some(rest) = &self.rest {
             rest.sealed.iter().take(rest.flushing).for_each(|sealed| visit(sealed.min_t, sealed.max_t));
-            rest.flushing_late.iter().for_each(|(t, _)| visit(*t, *t));
+            rest.flushing_late.iter().for_each(|late| visit(late.t, late.t));
         }
     }
 
@@ -287,10 +307,12 @@ impl Series {
             rest.sealed.shrink_to_fit();
         } else if !late.is_empty() {
             rest.late.extend(late);
-            rest.late.sort_by_key(|(t, _)| *t);
+            rest.late.sort_by_key(|late| late.t);
         }
         rest.histograms.shrink_to_fit();
-        if rest.sealed.is_empty() && rest.late.is_empty() && rest.last_histogram.is_none() {
+        self.forget_starts();
+        let Some(rest) = &mut self.rest else { return };
+        if rest.is_idle() {
             self.rest = None;
         }
     }
@@ -310,7 +332,7 @@ impl Series {
         }
         self.seal(pool);
         let Some(rest) = &mut self.rest else { return Ok(false) };
-        rest.late.retain(|(t, _)| !(mint..=maxt).contains(t));
+        rest.late.retain(|late| !(mint..=maxt).contains(&late.t));
         let mut kept = Vec::with_capacity(rest.sealed.len());
         for sealed in rest.sealed.drain(..) {
             if !touches(Some((sealed.min_t, sealed.max_t))) {
@@ -334,8 +356,29 @@ impl Series {
         Ok(true)
     }
 
+    /// Forgets the start times of samples that have gone.
+    fn forget_starts(&mut self) {
+        let open = (self.open.count() > 0).then(|| self.open.first_t());
+        let Some(rest) = self.rest.as_mut().filter(|rest| !rest.starts.is_empty()) else { return };
+        let sealed = rest.sealed.first().map(|sealed| sealed.min_t);
+        let histograms = rest.histograms.first().map(|(t, _)| *t);
+        let oldest = [open, sealed, histograms].into_iter().flatten().min().unwrap_or(i64::MAX);
+        rest.starts.retain(|run| run.to >= oldest);
+        rest.starts.shrink_to_fit();
+    }
+
     fn rest_mut(&mut self) -> &mut Rest {
         self.rest.get_or_insert_with(Box::default)
+    }
+}
+
+impl Rest {
+    /// Whether nothing is lost when it goes.
+    fn is_idle(&self) -> bool {
+        self.sealed.is_empty()
+            && self.late.is_empty()
+            && self.starts.is_empty()
+            && self.last_histogram.is_none()
     }
 }
 

@@ -10,14 +10,16 @@ use storage::StoreError;
 use storage::metrics::SampleColumns;
 
 use super::directory::{Chunk, DirectoryWriter, TimesColumn};
+use super::meta::{Lineage, PartMeta};
 use super::{
     CHUNK_SAMPLES_MAX, KIND_DIRECTORY, KIND_INDEX, KIND_TIMES, KIND_VALUES, PAGE_BYTES, SERIES_MAX,
-    VALUES_FLOATS, VALUES_HISTOGRAMS,
+    VALUES_FLOATS, VALUES_HISTOGRAMS, VALUES_STARTS, starts,
 };
 use crate::error::from_kernel;
 
 pub struct PartBuilder<'t> {
     table: &'t Table,
+    lineage: Lineage,
     writing: Option<Writing>,
     finished: Vec<PartInfo>,
 }
@@ -32,6 +34,7 @@ struct Writing {
     columns: HashMap<u128, u32, foldhash::fast::RandomState>,
     scratch: Vec<u8>,
     samples: u64,
+    histograms: u64,
     min_t: TimestampMs,
     max_t: TimestampMs,
 }
@@ -45,8 +48,13 @@ struct Page {
 }
 
 impl<'t> PartBuilder<'t> {
+    /// For samples that come from no part.
     pub fn new(table: &'t Table) -> PartBuilder<'t> {
-        PartBuilder { table, writing: None, finished: Vec::new() }
+        PartBuilder::with_lineage(table, Lineage::default())
+    }
+
+    pub fn with_lineage(table: &'t Table, lineage: Lineage) -> PartBuilder<'t> {
+        PartBuilder { table, lineage, writing: None, finished: Vec::new() }
     }
 
     /// Adds a series, which sorts after all before. One without samples is left out.
@@ -74,7 +82,7 @@ impl<'t> PartBuilder<'t> {
 
     fn close(&mut self) -> Result<(), StoreError> {
         if let Some(writing) = self.writing.take() {
-            self.finished.push(writing.finish()?);
+            self.finished.push(writing.finish(&self.lineage)?);
         }
         Ok(())
     }
@@ -91,6 +99,7 @@ impl Writing {
             columns: HashMap::default(),
             scratch: Vec::new(),
             samples: 0,
+            histograms: 0,
             min_t: i64::MAX,
             max_t: i64::MIN,
         })
@@ -100,11 +109,13 @@ impl Writing {
         self.index.push(labels);
         self.directory.begin_series();
         self.samples += columns.len() as u64;
+        self.histograms += columns.histograms.len() as u64;
         let times = columns.float_times.chunks(CHUNK_SAMPLES_MAX);
         for (times, values) in times.zip(columns.floats.chunks(CHUNK_SAMPLES_MAX)) {
             self.scratch.clear();
             self.scratch.push(VALUES_FLOATS);
             floats::encode(values, &mut self.scratch);
+            self.add_starts(times, &columns.start_times);
             self.add_chunk(times)?;
         }
         for samples in columns.histograms.chunks(CHUNK_SAMPLES_MAX) {
@@ -113,9 +124,20 @@ impl Writing {
             self.scratch.clear();
             self.scratch.push(VALUES_HISTOGRAMS);
             histograms::encode(&values, &mut self.scratch);
+            self.add_starts(&times, &columns.start_times);
             self.add_chunk(&times)?;
         }
         Ok(())
+    }
+
+    /// Puts the start times of these samples, if they have any, behind the values column in `scratch`.
+    fn add_starts(&mut self, times: &[TimestampMs], starts: &[(TimestampMs, TimestampMs)]) {
+        if starts::any(times, starts)
+            && let Some(kind) = self.scratch.first_mut()
+        {
+            *kind |= VALUES_STARTS;
+            starts::encode(times, starts, &mut self.scratch);
+        }
     }
 
     /// Adds the values column in `scratch` with its times.
@@ -143,18 +165,16 @@ impl Writing {
         Ok(column)
     }
 
-    fn finish(mut self) -> Result<PartInfo, StoreError> {
+    fn finish(mut self, lineage: &Lineage) -> Result<PartInfo, StoreError> {
         self.values.write(&mut self.writer)?;
         self.times.write(&mut self.writer)?;
         let (series, chunks) = (self.index.len() as u64, self.directory.chunks() as u64);
         let zstd = Compression::default();
         self.writer.add_page(KIND_DIRECTORY, &self.directory.finish(), zstd).map_err(from_kernel)?;
         self.writer.add_page(KIND_INDEX, &self.index.finish(), zstd).map_err(from_kernel)?;
-        let mut meta = Vec::new();
-        for n in [series, chunks, self.samples] {
-            codec::write_uvarint(&mut meta, n);
-        }
-        self.writer.finish(&meta, self.min_t, self.max_t).map_err(from_kernel)
+        let (samples, histograms) = (self.samples, self.histograms);
+        let meta = PartMeta { series, chunks, samples, histograms, lineage: lineage.clone() };
+        self.writer.finish(&meta.encode(), self.min_t, self.max_t).map_err(from_kernel)
     }
 }
 

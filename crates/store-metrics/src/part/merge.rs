@@ -10,7 +10,7 @@ use model::Labels;
 use storage::StoreError;
 use storage::metrics::SampleColumns;
 
-use super::{PartBuilder, SeriesPart};
+use super::{Lineage, PartBuilder, SeriesPart};
 use crate::merge_columns::remove_ranges;
 use crate::state::Tombstones;
 
@@ -21,7 +21,11 @@ pub fn merge_parts(
     parts: &[(Arc<SeriesPart>, Arc<Tombstones>)],
     stop: &dyn Fn() -> bool,
 ) -> Result<Option<Vec<PartInfo>>, StoreError> {
-    let mut builder = PartBuilder::new(table);
+    let lineage = Lineage::merged(parts.iter().map(|(part, _)| {
+        let info = part.part().info();
+        (info.id, info.max_time, &part.meta().lineage)
+    }));
+    let mut builder = PartBuilder::with_lineage(table, lineage);
     let mut heads: BinaryHeap<Reverse<(Labels, usize, SeriesId)>> = BinaryHeap::new();
     let mut counts = Vec::with_capacity(parts.len());
     for (at, (part, _)) in parts.iter().enumerate() {

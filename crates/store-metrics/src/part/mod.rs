@@ -13,10 +13,13 @@
 mod builder;
 mod directory;
 mod merge;
+mod meta;
 mod reader;
+mod starts;
 
 pub use builder::PartBuilder;
 pub use merge::merge_parts;
+pub use meta::{Lineage, PartMeta};
 pub use reader::{PartCaches, SeriesPart};
 
 /// The most samples of one column: a read of a short range decodes at most this many in vain.
@@ -39,3 +42,5 @@ const KIND_VALUES: u8 = 4;
 /// First byte of a values column.
 const VALUES_FLOATS: u8 = 0;
 const VALUES_HISTOGRAMS: u8 = 1;
+/// Added to it when start times follow the column.
+const VALUES_STARTS: u8 = 0x80;

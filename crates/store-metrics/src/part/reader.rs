@@ -11,7 +11,11 @@ use storage::metrics::SampleColumns;
 use storage::{ErrorKind, StoreError};
 
 use super::directory::Directory;
-use super::{KIND_DIRECTORY, KIND_INDEX, KIND_TIMES, KIND_VALUES, VALUES_FLOATS, VALUES_HISTOGRAMS};
+use super::meta::PartMeta;
+use super::{
+    KIND_DIRECTORY, KIND_INDEX, KIND_TIMES, KIND_VALUES, VALUES_FLOATS, VALUES_HISTOGRAMS, VALUES_STARTS,
+    starts,
+};
 use crate::cache::Cache;
 use crate::error::{from_index, from_kernel};
 use crate::merge_columns::merge_columns;
@@ -31,6 +35,7 @@ impl PartCaches {
 
 pub struct SeriesPart {
     part: Arc<Part>,
+    meta: PartMeta,
     caches: Arc<PartCaches>,
     /// Places of the pages, by kind.
     values: Vec<PageRef>,
@@ -50,6 +55,7 @@ impl SeriesPart {
         SeriesPart {
             values: part.pages_of(KIND_VALUES).collect(),
             times: part.pages_of(KIND_TIMES).collect(),
+            meta: PartMeta::decode(part.meta()).unwrap_or_default(),
             part,
             caches,
             roots: OnceLock::new(),
@@ -65,11 +71,9 @@ impl SeriesPart {
         self.part.id()
     }
 
-    /// Series, chunks and samples, from the part's meta.
-    pub fn counts(&self) -> (u64, u64, u64) {
-        let mut cursor = Cursor::new(self.part.meta());
-        let mut next = || cursor.uvarint().unwrap_or(0);
-        (next(), next(), next())
+    /// The part in numbers. All zero when they cannot be read: they are for show.
+    pub fn meta(&self) -> &PartMeta {
+        &self.meta
     }
 
     pub fn series_count(&self) -> Result<usize, StoreError> {
@@ -132,8 +136,9 @@ impl SeriesPart {
             let page = self.values_page(chunk.page)?;
             let bytes = page.get(chunk.offset as usize..).ok_or_else(|| self.damaged("column offset"))?;
             let mut cursor = Cursor::new(bytes);
-            let decoded = match cursor.u8() {
-                Ok(VALUES_FLOATS) => floats::decode(&mut cursor, &mut values).map(|()| {
+            let kind = cursor.u8().map_err(|error| self.damaged(&error.to_string()))?;
+            let decoded = match kind & !VALUES_STARTS {
+                VALUES_FLOATS => floats::decode(&mut cursor, &mut values).map(|()| {
                     if values.len() != times.len() {
                         return false;
                     }
@@ -141,7 +146,7 @@ impl SeriesPart {
                     own.floats.extend_from_slice(&values[from..to]);
                     true
                 }),
-                Ok(VALUES_HISTOGRAMS) => {
+                VALUES_HISTOGRAMS => {
                     let mut all = Vec::new();
                     histograms::decode(&mut cursor, &mut all).map(|()| {
                         let matches = all.len() == times.len();
@@ -150,14 +155,21 @@ impl SeriesPart {
                         matches
                     })
                 }
-                Ok(_) => return Err(self.damaged("unknown kind of column")),
-                Err(error) => Err(error),
+                _ => return Err(self.damaged("unknown kind of column")),
             };
             match decoded {
                 Ok(true) => {}
                 Ok(false) => return Err(self.damaged("columns of times and values differ in length")),
                 Err(error) => return Err(self.damaged(&error.to_string())),
             }
+            if kind & VALUES_STARTS != 0 {
+                starts::decode(&mut cursor, &times, (from, to), &mut own.start_times)
+                    .map_err(|error| self.damaged(&error.to_string()))?;
+            }
+        }
+        // Chunks of histograms come after those of floats.
+        if !own.start_times.is_sorted() {
+            own.start_times.sort_unstable();
         }
         merge_columns(out, &own);
         Ok(())

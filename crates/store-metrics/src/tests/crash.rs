@@ -2,6 +2,7 @@
 
 use model::Matcher;
 use storage::MetricsStore;
+use storage::metrics::MetricsAdmin;
 
 use super::{HOUR, append, clock, floats, open, read_all, series, settings};
 use crate::{Settings, Store};

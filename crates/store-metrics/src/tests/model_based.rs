@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use model::{FloatHistogram, Labels, MatchOp, Matcher, Value, stale_nan};
 use proptest::prelude::*;
+use storage::metrics::MetricsAdmin;
 use storage::{ErrorKind, MetricsStore};
 
 use super::{HOUR, clock, read_all, settings};

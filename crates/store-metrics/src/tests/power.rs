@@ -7,6 +7,7 @@ use std::sync::Arc;
 use kernel::FsyncPolicy;
 use model::{Matcher, Value};
 use platform::{Fault, PowerLoss, Random, SimDisk};
+use storage::metrics::MetricsAdmin;
 use storage::{MetricsStore, StoreError};
 
 use super::{HOUR, clock, read_all, series, settings};
