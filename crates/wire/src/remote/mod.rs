@@ -1,5 +1,10 @@
 //! Prometheus' remote protocols: write 1.0 (`prometheus.WriteRequest`) and 2.0
 //! (`io.prometheus.write.v2.Request`), and read. Bodies are one raw snappy block.
 
+mod put;
+mod row;
 pub mod snappy;
 pub mod v1;
+pub mod v2;
+
+pub use row::{Point, Row};
