@@ -34,7 +34,7 @@ use crate::merge::{self, Candidate, Claim, MergeOptions, MergePlan};
 use crate::metrics::{KernelMetrics, add, set};
 use crate::part::{Part, PartId, PartInfo, PartWriter};
 use crate::part_store::{LocalParts, PartStore};
-use crate::wal::{Lsn, ReplayReport, Wal, WalOptions};
+use crate::wal::{Lsn, ReplayReport, Tail, Wal, WalOptions};
 
 pub use backup::Backup;
 
@@ -121,7 +121,13 @@ impl Table {
         let manifest_file = ManifestFile::new(disk.clone(), dir);
         disk.create_dir_all(&dir.join("wal")).at(dir)?;
         let manifest = load_or_create(disk.as_ref(), &manifest_file, parts.as_ref(), dir)?;
-        let wal = Wal::open(disk.clone(), dir.join("wal"), options.wal.clone(), manifest.low_water, metrics.clone())?;
+        let wal = Wal::open(
+            disk.clone(),
+            dir.join("wal"),
+            options.wal.clone(),
+            manifest.low_water,
+            metrics.clone(),
+        )?;
 
         let mut recovery = Recovery { low_water: manifest.low_water, ..Recovery::default() };
         recovery.orphans_deleted = delete_orphans(parts.as_ref(), &manifest)?;
@@ -175,6 +181,11 @@ impl Table {
         mut visit: impl FnMut(Lsn, &[u8]) -> Result<(), KernelError>,
     ) -> Result<ReplayReport, KernelError> {
         self.wal.replay(self.low_water(), &mut visit)
+    }
+
+    /// Follows the log from `from` on, a place between records; see [`Wal::tail`].
+    pub fn tail(&self, from: Lsn) -> Tail {
+        self.wal.tail(from)
     }
 
     /// The end of the last acknowledged record: a low-water mark when the memory holds all of them.

@@ -20,6 +20,7 @@
 
 mod replay;
 mod segment;
+mod tail;
 mod writer;
 
 use std::fmt;
@@ -31,6 +32,7 @@ use std::time::Duration;
 use platform::Disk;
 
 pub use replay::{Damage, ReplayReport, Visit};
+pub use tail::Tail;
 
 use crate::error::{AtPath, KernelError, KernelErrorKind};
 use crate::metrics::KernelMetrics;
@@ -178,6 +180,11 @@ impl Wal {
     /// skipped and reported; a torn tail is cut. May run while others append.
     pub fn replay(&self, from: Lsn, visit: &mut Visit<'_>) -> Result<ReplayReport, KernelError> {
         replay::replay(&self.shared.writer, &self.shared.metrics, from, visit)
+    }
+
+    /// Follows the log from `from` on, which is a place between records, while others append.
+    pub fn tail(&self, from: Lsn) -> Tail {
+        Tail::new(self.shared.clone(), from)
     }
 
     /// Deletes the segments that only hold records before `lsn`.

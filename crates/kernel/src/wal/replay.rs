@@ -85,7 +85,7 @@ fn replay_segment(
         // The name says where the segment begins, so its records can be checked all the same.
         damage(segment.base, segment.base);
     }
-    let mut window = Window { file, end: segment.end, base: segment.base, start: 0, bytes: Vec::new() };
+    let mut window = Window::new(file, segment);
     // Low-water marks lie between records, so the search may begin right there.
     let mut lsn = segment.base.max(from.0);
     let mut torn_at = None;
@@ -121,25 +121,29 @@ fn replay_segment(
 }
 
 /// A piece of a segment in memory.
-struct Window {
+pub(super) struct Window {
     file: Arc<dyn ReadAt>,
-    base: u64,
-    end: u64,
+    pub base: u64,
+    pub end: u64,
     /// LSN of the first byte in `bytes`.
     start: u64,
     bytes: Vec<u8>,
 }
 
 impl Window {
+    pub fn new(file: Arc<dyn ReadAt>, segment: Segment) -> Window {
+        Window { file, base: segment.base, end: segment.end, start: 0, bytes: Vec::new() }
+    }
+
     /// The payload of the frame at `lsn`, if a valid one is there.
-    fn frame(&mut self, lsn: u64) -> std::io::Result<Option<&[u8]>> {
+    pub fn frame(&mut self, lsn: u64) -> std::io::Result<Option<&[u8]>> {
         let Some(head) = FrameHead::parse(self.at(lsn, FRAME_BYTES)?) else { return Ok(None) };
         let frame = self.at(lsn, head.frame_bytes())?;
         Ok(frame.get(FRAME_BYTES..).filter(|payload| head.fits(lsn, payload)))
     }
 
     /// The first place from `lsn` on where a valid frame begins.
-    fn resync(&mut self, mut lsn: u64) -> std::io::Result<Option<u64>> {
+    pub fn resync(&mut self, mut lsn: u64) -> std::io::Result<Option<u64>> {
         let mut checked = 0;
         while lsn + (FRAME_BYTES as u64) < self.end {
             let head = FrameHead::parse(self.at(lsn, FRAME_BYTES)?);

@@ -87,6 +87,14 @@ impl Writer {
         self.state().old.iter().map(|segment| segment.end).max().unwrap_or(0)
     }
 
+    /// The first segment that holds anything behind `lsn`, as far as it is written.
+    pub fn segment_at(&self, lsn: u64) -> Option<Segment> {
+        let state = self.state();
+        let active = state.active.as_ref().map(|a| Segment { base: a.base, end: a.base + a.len });
+        let all = state.sealed.iter().copied().chain(active);
+        all.filter(|segment| segment.end > lsn).min_by_key(|segment| segment.base)
+    }
+
     pub fn path(&self, base: u64) -> PathBuf {
         self.dir.join(segment::file_name(base))
     }
