@@ -29,6 +29,7 @@ const LAYERS: &[(u8, &[&str])] = &[
             "client",
             "discovery",
             "scrape",
+            "remote",
             "rules",
             "alerting",
             "notify",

@@ -1,0 +1,70 @@
+//! Query languages, regular expressions, templates.
+
+use promql_syntax::ParseOptions;
+
+fn text(data: &[u8]) -> Option<&str> {
+    std::str::from_utf8(data).ok()
+}
+
+/// What parses is printed, and the print parses to what prints the same.
+pub fn promql(data: &[u8]) {
+    let Some(text) = text(data) else { return };
+    for options in [ParseOptions::default(), ParseOptions::all()] {
+        let Ok(expr) = promql_syntax::parse_with(text, options) else { continue };
+        let printed = expr.to_string();
+        match promql_syntax::parse_with(&printed, options) {
+            Ok(again) => assert_eq!(printed, again.to_string(), "printed from {text:?}"),
+            Err(error) => panic!("{text:?} prints as {printed:?}, which does not parse: {error}"),
+        }
+    }
+    let _ = promql_syntax::parse_selector(text);
+    let _ = model::duration::parse(text);
+}
+
+pub fn logql(data: &[u8]) {
+    let Some(text) = text(data) else { return };
+    let Ok(expr) = logql_syntax::parse(text) else { return };
+    let printed = expr.to_string();
+    match logql_syntax::parse(&printed) {
+        Ok(again) => assert_eq!(printed, again.to_string(), "printed from {text:?}"),
+        Err(error) => panic!("{text:?} prints as {printed:?}, which does not parse: {error}"),
+    }
+}
+
+/// The first line is a pattern, the rest a text for it.
+pub fn regex(data: &[u8]) {
+    let Some(text) = text(data) else { return };
+    let (pattern, subject) = text.split_once('\n').unwrap_or((text, "http_requests_total"));
+    // Long patterns cost what they cost; here they only hide the short ones that are wrong.
+    if pattern.len() > 256 || subject.len() > 256 {
+        return;
+    }
+    let Ok(regex) = re2::Regex::new(pattern) else { return };
+    let matched = regex.is_match(subject);
+    assert_eq!(matched, regex.captures(subject).is_some(), "pattern {pattern:?} on {subject:?}");
+    regex.replace_all(subject, "<$0$1${name}$$>");
+    let Ok(anchored) = re2::Regex::anchored(pattern) else { return };
+    if let Some(set) = anchored.literal_set() {
+        assert_eq!(
+            set.iter().any(|s| s == subject),
+            anchored.is_match(subject),
+            "{pattern:?} on {subject:?}"
+        );
+    }
+    if anchored.is_match(subject) {
+        assert!(subject.starts_with(anchored.literal_prefix()), "{pattern:?} on {subject:?}");
+    }
+}
+
+pub fn template(data: &[u8]) {
+    let Some(text) = text(data) else { return };
+    let mut functions = template::Functions::new();
+    template::humanize::install(&mut functions);
+    let mut set = template::Set::new(functions);
+    if set.parse("hostile", text).is_err() {
+        return;
+    }
+    let data = template::Value::list(vec![template::Value::str("a<b>&\"c\""), template::Value::str("")]);
+    let _ = set.execute("hostile", &data);
+    let _ = set.execute_html("hostile", &data);
+}
