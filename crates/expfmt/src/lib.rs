@@ -2,13 +2,16 @@
 //! text formats in both directions.
 //!
 //! `family` holds the data model, `registry` the live counters, `encode` writes text 0.0.4 and
-//! OpenMetrics 1.0. Readers for different needs: `parse` streams samples as a scrape wants them and
-//! is as lenient as Prometheus; `read_families` collects text 0.0.4 into families, as a push gateway or a
+//! OpenMetrics 1.0. Readers for different needs: `exposition` streams whatever a scrape may get, text or
+//! protobuf, as samples, on top of `parse`, which reads lines and is as lenient as Prometheus, and `native`,
+//! which checks native histograms; `read_families` collects text 0.0.4 into families, as a push gateway or a
 //! textfile collector wants it, and `protobuf` reads the same families from the
 //! delimited protobuf format; `strict` checks a document against every rule of OpenMetrics.
 
 pub mod encode;
+pub mod exposition;
 pub mod family;
+pub mod native;
 pub mod parse;
 pub mod protobuf;
 pub mod read_families;

@@ -74,6 +74,7 @@ enum State {
     ExemplarTimestamp,
 }
 
+#[derive(Clone)]
 pub(crate) struct Lexer<'a> {
     body: &'a [u8],
     dialect: Dialect,

@@ -111,6 +111,7 @@ impl<'a> Series<'a> {
     }
 }
 
+#[derive(Clone)]
 pub struct Parser<'a> {
     body: &'a [u8],
     dialect: Dialect,
