@@ -11,7 +11,21 @@
 //! Invariants: the bytes are the original's, as its `tsdb/docs/format` describes them; damaged and hostile
 //! bytes are errors, never panics; this crate knows no store of ours.
 
+mod block;
+mod block_writer;
 pub mod chunk;
 mod error;
+mod index_reader;
+mod index_writer;
+mod mapped;
+mod meta;
+mod segments;
+mod tombstones;
+mod ulid;
 
+pub use block::{Block, blocks_in, keep};
+pub use block_writer::BlockWriter;
 pub use error::BlockError;
+pub use index_reader::{ChunkMeta, IndexReader, SeriesEntry};
+pub use meta::{Compaction, Meta, Stats};
+pub use ulid::{is_ulid, ulid};

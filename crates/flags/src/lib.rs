@@ -76,11 +76,32 @@ pub struct Flags {
 impl Flags {
     /// Parses `args` (without the program name) against `table`.
     pub fn parse(program: &str, table: &[Flag], args: &[String]) -> Result<Flags, FlagError> {
+        let (flags, plain) = Flags::parse_mixed(program, table, args)?;
+        match plain.first() {
+            None => Ok(flags),
+            Some(arg) => Err(FlagError::Bad(format!("unexpected {arg}, try --help"))),
+        }
+    }
+
+    /// As [`Flags::parse`], for commands that also take arguments without a name: these come back in their
+    /// order. Everything after `--` is one of them, and so is a lone `-`.
+    pub fn parse_mixed(
+        program: &str,
+        table: &[Flag],
+        args: &[String],
+    ) -> Result<(Flags, Vec<String>), FlagError> {
         let mut flags = Flags::defaults(table);
+        let mut plain = Vec::new();
         let mut args = args.iter();
         while let Some(arg) = args.next() {
-            let Some(body) = arg.strip_prefix("--").or_else(|| arg.strip_prefix('-')) else {
-                return Err(FlagError::Bad(format!("unexpected {arg}, try --help")));
+            if arg == "--" {
+                plain.extend(args.cloned());
+                break;
+            }
+            let body = arg.strip_prefix("--").or_else(|| arg.strip_prefix('-')).filter(|b| !b.is_empty());
+            let Some(body) = body else {
+                plain.push(arg.clone());
+                continue;
             };
             let (name, inline) = match body.split_once('=') {
                 Some((name, value)) => (name, Some(value.to_owned())),
@@ -110,7 +131,7 @@ impl Flags {
             };
             flags.give(flag, value);
         }
-        Ok(flags)
+        Ok((flags, plain))
     }
 
     /// Every flag at its default.
@@ -295,6 +316,14 @@ mod tests {
             matches!(parse(&["--help"]), Err(FlagError::Help(text)) if text.contains("--[no-]collector.cpu"))
         );
         assert_eq!(parse(&["--version"]).unwrap_err(), FlagError::Version);
+    }
+
+    #[test]
+    fn arguments_without_a_name() {
+        let args = |list: &[&str]| list.iter().map(|a| (*a).to_owned()).collect::<Vec<String>>();
+        let given = args(&["in", "--retention", "2d", "-", "out", "--", "--retention"]);
+        let (flags, plain) = Flags::parse_mixed("tool", TABLE, &given).unwrap();
+        assert_eq!((flags.get("retention"), plain), ("2d", args(&["in", "-", "out", "--retention"])));
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod deletion;
 mod error;
 mod flush;
 mod head;
+mod import;
 mod log;
 mod merge_columns;
 mod merging;
@@ -40,6 +41,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+pub use import::{Imported, Importer, WindowImport};
 pub use metrics::{Gauges, StoreMetrics};
 pub use settings::Settings;
 pub use store::{PartSummary, Store};

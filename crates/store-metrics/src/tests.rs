@@ -2,6 +2,7 @@
 
 mod crash;
 mod exemplars;
+mod import;
 mod model_based;
 mod order;
 mod power;
