@@ -14,6 +14,11 @@ pub const FLAGS: &[Flag] = &[
     Flag::value("web.external-url", "", "The URL under which Prometheus is externally reachable."),
     Flag::switch("web.enable-lifecycle", false, "Enable shutdown and reload via HTTP request."),
     Flag::switch("web.enable-admin-api", false, "Enable API endpoints for admin control actions."),
+    Flag::switch(
+        "web.enable-remote-write-receiver",
+        false,
+        "Enable API endpoint accepting remote write requests.",
+    ),
     Flag::value("storage.tsdb.path", "data/", "Base path for metrics storage."),
     Flag::value("storage.tsdb.retention.time", "", "How long to retain samples in storage. Default 15d."),
     Flag::value("storage.tsdb.retention.size", "", "Maximum bytes that can be stored, such as 512MB or 2GB."),
@@ -65,6 +70,7 @@ pub struct Settings {
     pub external_url: String,
     pub lifecycle: bool,
     pub admin: bool,
+    pub remote_write_receiver: bool,
     pub storage_path: PathBuf,
     /// `None` when no flag says so; the configuration file may.
     pub retention_ms: Option<i64>,
@@ -108,6 +114,7 @@ impl Settings {
             external_url,
             lifecycle: flags.is_on("web.enable-lifecycle"),
             admin: flags.is_on("web.enable-admin-api"),
+            remote_write_receiver: flags.is_on("web.enable-remote-write-receiver"),
             storage_path: flags.get("storage.tsdb.path").into(),
             retention_ms,
             retention_bytes,

@@ -5,6 +5,7 @@ mod config;
 mod engine;
 mod flags;
 mod handlers;
+mod ingest;
 mod render;
 mod reply;
 mod routes;
@@ -166,6 +167,7 @@ fn build_api(
     let options = state::Options {
         lifecycle: settings.lifecycle,
         admin: settings.admin,
+        remote_write_receiver: settings.remote_write_receiver,
         query_timeout: settings.query_timeout,
         retention,
     };
@@ -197,6 +199,7 @@ fn build_api(
             })
         });
         state::Shared {
+            ingest: ingest::Ingest::new(store.clone(), &host.registry),
             store,
             engine,
             queries,

@@ -7,7 +7,7 @@ use axum::response::Redirect;
 use axum::routing::{any, get, post};
 use front::Instrument;
 
-use crate::handlers::{admin, manage, query, rules, series, status, targets};
+use crate::handlers::{admin, manage, query, rules, series, status, targets, write};
 use crate::reply::{ApiError, ErrorType};
 use crate::state::Api;
 
@@ -24,6 +24,7 @@ pub fn router(api: Api) -> Router {
         .route("/query", get(query::instant).post(query::instant))
         .route("/query_range", get(query::range).post(query::range))
         .route("/query_exemplars", get(query::exemplars).post(query::exemplars))
+        .route("/write", post(write::write))
         .route("/format_query", get(query::format).post(query::format))
         .route("/labels", get(series::label_names).post(series::label_names))
         .route("/label/{name}/values", get(series::label_values))

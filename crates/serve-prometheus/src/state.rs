@@ -11,6 +11,7 @@ use scrape::ScrapeManager;
 use storage::MetricsStore;
 
 use crate::config::Config;
+use crate::ingest::Ingest;
 
 /// Shared by all handlers; cheap to clone.
 #[derive(Clone)]
@@ -22,6 +23,7 @@ pub struct Shared {
     pub store: Arc<dyn MetricsStore>,
     pub engine: Arc<Engine>,
     pub queries: Pool,
+    pub ingest: Ingest,
     pub scrape: Arc<ScrapeManager>,
     pub rules: Arc<RuleManager>,
     pub config: ArcSwap<Config>,
@@ -41,6 +43,7 @@ pub struct Shared {
 pub struct Options {
     pub lifecycle: bool,
     pub admin: bool,
+    pub remote_write_receiver: bool,
     pub query_timeout: std::time::Duration,
     /// As shown by `/status/runtimeinfo`.
     pub retention: String,

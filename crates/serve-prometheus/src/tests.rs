@@ -1,5 +1,8 @@
 //! The API from outside, over a real store in a temporary directory.
 
+mod messages;
+mod write;
+
 use std::sync::Arc;
 
 use axum::Router;

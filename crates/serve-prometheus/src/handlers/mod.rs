@@ -7,6 +7,7 @@ pub mod rules;
 pub mod series;
 pub mod status;
 pub mod targets;
+pub mod write;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,6 +1,7 @@
 //! Prometheus' remote protocols: write 1.0 (`prometheus.WriteRequest`) and 2.0
 //! (`io.prometheus.write.v2.Request`), and read. Bodies are one raw snappy block.
 
+pub mod histogram;
 mod put;
 mod row;
 pub mod snappy;

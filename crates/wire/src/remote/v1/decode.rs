@@ -6,6 +6,7 @@
 //!                repeated Exemplar exemplars = 3; repeated Histogram histograms = 4 }
 //! Label        { string name = 1; string value = 2 }
 //! Sample       { double value = 1; int64 timestamp = 2 }
+//! Exemplar     { repeated Label labels = 1; double value = 2; int64 timestamp = 3 }
 //! ```
 //!
 //! A receiver sees the same label sets in every request, byte by byte. So a series offers its labels as
@@ -65,9 +66,8 @@ pub enum Item<'a> {
         t: TimestampMs,
         value: f64,
     },
-    /// An `Exemplar` message.
-    Exemplar(&'a [u8]),
-    /// A `Histogram` message.
+    Exemplar(Exemplar<'a>),
+    /// A message for [`Histogram::read`](crate::remote::histogram::Histogram::read).
     Histogram(&'a [u8]),
 }
 
@@ -167,6 +167,31 @@ impl<'a> LabelPair<'a> {
     }
 }
 
+#[derive(Debug, Clone, Copy)]
+pub struct Exemplar<'a> {
+    message: &'a [u8],
+    pub value: f64,
+    pub t: TimestampMs,
+}
+
+impl<'a> Exemplar<'a> {
+    fn read(message: &'a [u8]) -> Result<Exemplar<'a>> {
+        let (mut reader, mut exemplar) = (Reader::new(message), Exemplar { message, value: 0.0, t: 0 });
+        while let Some(field) = reader.next_field()? {
+            match field.number {
+                2 => exemplar.value = field.double()?,
+                3 => exemplar.t = field.int64()?,
+                _ => {}
+            }
+        }
+        Ok(exemplar)
+    }
+
+    pub fn labels(&self) -> Labels<'a> {
+        Labels { reader: Reader::new(self.message) }
+    }
+}
+
 #[derive(Debug, Clone)]
 pub struct Items<'a> {
     reader: Reader<'a>,
@@ -178,7 +203,7 @@ impl<'a> Items<'a> {
         while let Some(field) = self.reader.next_field()? {
             match field.number {
                 2 => return sample(field.bytes()?).map(Some),
-                3 => return Ok(Some(Item::Exemplar(field.bytes()?))),
+                3 => return Ok(Some(Item::Exemplar(Exemplar::read(field.bytes()?)?))),
                 4 => return Ok(Some(Item::Histogram(field.bytes()?))),
                 _ => {}
             }

@@ -3,5 +3,5 @@
 mod decode;
 mod encode;
 
-pub use decode::{Item, LabelPair, Labels, Series, WriteRequest};
+pub use decode::{Exemplar, Item, LabelPair, Labels, Series, WriteRequest};
 pub use encode::{encode, encode_metadata};

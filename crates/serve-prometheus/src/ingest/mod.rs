@@ -1,0 +1,141 @@
+//! What comes in by push: remote write and its relatives. Requests are decoded and appended on a pool of
+//! their own, so that queries and scrapes do not wait for them, nor they for queries.
+
+mod known;
+mod labels;
+mod write_v1;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use expfmt::Registry;
+use front::Pool;
+use model::TimestampMs;
+use storage::{ErrorKind, MetricsStore, StoreError};
+
+pub use known::KnownSeries;
+
+/// Bytes of a request body as received. Larger ones are refused before they are read to the end.
+pub const BODY_BYTES_MAX: usize = 32 << 20;
+/// Bytes of a request after decompression.
+pub const PLAIN_BYTES_MAX: usize = 128 << 20;
+/// Requests that may wait for a free slot; more are told to come back.
+const WAITING_MAX: usize = 128;
+/// What a request that finds no place is told to wait.
+pub const RETRY_AFTER: Duration = Duration::from_secs(5);
+/// Buffers that have grown beyond this are given back.
+const BUFFER_BYTES_KEPT: usize = 4 << 20;
+/// Samples further in the future are refused, as in the original: one of them would hold up all others.
+const AHEAD_MS_MAX: i64 = 10 * 60 * 1000;
+
+/// The receiving side. Cheap to clone.
+#[derive(Clone)]
+pub struct Ingest {
+    inner: Arc<Inner>,
+}
+
+pub struct Inner {
+    pub store: Arc<dyn MetricsStore>,
+    pub pool: Pool,
+    pub known: KnownSeries,
+    pub metrics: Metrics,
+    buffers: Mutex<Vec<Vec<u8>>>,
+    slots: usize,
+}
+
+pub struct Metrics {
+    pub invalid_labels: expfmt::Counter,
+}
+
+impl std::ops::Deref for Ingest {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.inner
+    }
+}
+
+impl Ingest {
+    pub fn new(store: Arc<dyn MetricsStore>, registry: &Registry) -> Ingest {
+        let slots = std::thread::available_parallelism().map_or(2, usize::from).max(2);
+        let pool = Pool::new("prometheus_ingest", slots, WAITING_MAX);
+        pool.register(registry);
+        let metrics = Metrics {
+            invalid_labels: registry.counter(
+                "prometheus_api_remote_write_invalid_labels_samples_total",
+                "The total number of received remote write samples and histogram samples which were rejected \
+                 due to invalid labels.",
+            ),
+        };
+        let inner =
+            Inner { store, pool, known: KnownSeries::default(), metrics, buffers: Mutex::default(), slots };
+        let ingest = Ingest { inner: Arc::new(inner) };
+        let counted = ingest.clone();
+        registry.gauge_fn(
+            "cloudos_monitor_prometheus_ingest_known_series",
+            "Series whose labels, as remote writers send them, lead straight to the series.",
+            move || counted.known.len() as f64,
+        );
+        ingest
+    }
+}
+
+impl Inner {
+    /// Runs `work` with a buffer that outlives the request.
+    fn with_buffer<T>(&self, work: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+        let lock = || self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut buffer = lock().pop().unwrap_or_default();
+        let result = work(&mut buffer);
+        let mut free = lock();
+        if buffer.capacity() <= BUFFER_BYTES_KEPT && free.len() < self.slots {
+            free.push(buffer);
+        }
+        result
+    }
+}
+
+/// The newest time that is accepted now.
+fn newest_accepted() -> TimestampMs {
+    crate::handlers::now_ms().saturating_add(AHEAD_MS_MAX)
+}
+
+fn too_far_ahead() -> StoreError {
+    StoreError::new(ErrorKind::OutOfBounds, "out of bounds: timestamp is too far in the future")
+}
+
+/// Why a write failed, in the terms a sender acts on.
+#[derive(Debug)]
+pub enum WriteError {
+    /// Sending it again will not help.
+    Bad(String),
+    TooLarge(String),
+    /// It may work later.
+    Failed(String),
+}
+
+impl From<StoreError> for WriteError {
+    fn from(e: StoreError) -> WriteError {
+        match e.kind {
+            ErrorKind::OutOfOrder
+            | ErrorKind::OutOfBounds
+            | ErrorKind::DuplicateTimestamp
+            | ErrorKind::Invalid => WriteError::Bad(e.message),
+            _ => WriteError::Failed(e.message),
+        }
+    }
+}
+
+impl From<wire::protobuf::ProtobufError> for WriteError {
+    fn from(e: wire::protobuf::ProtobufError) -> WriteError {
+        WriteError::Bad(e.to_string())
+    }
+}
+
+impl From<wire::remote::snappy::SnappyError> for WriteError {
+    fn from(e: wire::remote::snappy::SnappyError) -> WriteError {
+        match e {
+            wire::remote::snappy::SnappyError::TooLarge { .. } => WriteError::TooLarge(e.to_string()),
+            wire::remote::snappy::SnappyError::Corrupt => WriteError::Bad(e.to_string()),
+        }
+    }
+}
