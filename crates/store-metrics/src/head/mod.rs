@@ -28,6 +28,9 @@ use crate::Settings;
 
 /// More than the threads that will ever append or read at once.
 const SHARDS: usize = 16;
+/// This many neighbours share a shard, and lie side by side in it: series born together are appended to
+/// together.
+const BLOCK: usize = 256;
 
 pub struct Head {
     index: RwLock<LiveIndex>,
@@ -55,7 +58,17 @@ const GARBAGE_BATCH: usize = 20_000;
 
 /// Where a series lies in its shard.
 pub fn slot_of(id: SeriesId) -> usize {
-    id as usize / SHARDS
+    id as usize / (SHARDS * BLOCK) * BLOCK + id as usize % BLOCK
+}
+
+/// The shard of a series.
+pub fn shard_of(id: SeriesId) -> usize {
+    id as usize / BLOCK % SHARDS
+}
+
+/// The series at this place; the inverse of [`shard_of`] and [`slot_of`].
+fn id_at(shard: usize, slot: usize) -> SeriesId {
+    (slot / BLOCK * SHARDS * BLOCK + shard * BLOCK + slot % BLOCK) as SeriesId
 }
 
 #[derive(Default)]
@@ -104,7 +117,7 @@ impl Head {
 
     /// The shard that holds series `id`.
     pub fn shard(&self, id: SeriesId) -> MutexGuard<'_, Shard> {
-        self.shards[id as usize % SHARDS].lock().unwrap_or_else(PoisonError::into_inner)
+        self.shards[shard_of(id)].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Visits every series, shard by shard.
@@ -112,7 +125,7 @@ impl Head {
         for (at, shard) in self.shards.iter().enumerate() {
             let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
             for (slot, series) in shard.series.iter_mut() {
-                visit((slot * SHARDS + at) as SeriesId, series);
+                visit(id_at(at, slot), series);
             }
         }
     }
@@ -232,5 +245,17 @@ impl Head {
             collected += gone.len();
         }
         collected
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_and_ids_belong_together() {
+        for id in (0..100_000).chain([SeriesId::MAX]) {
+            assert_eq!(id_at(shard_of(id), slot_of(id)), id);
+        }
     }
 }

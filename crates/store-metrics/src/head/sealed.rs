@@ -25,7 +25,7 @@ enum Form {
     /// Bits of an [`XorChunk`], kept where columns would be larger: values without any pattern.
     Xor {
         count: u16,
-        bits: Arc<[u8]>,
+        bits: Arc<[u64]>,
     },
     /// Columns; that of the times is usually shared with other series.
     Floats {
@@ -49,10 +49,10 @@ impl Sealed {
         let mut column = Vec::new();
         floats::encode(&values, &mut column);
         let (count, bits) = open.take();
-        let form = if column.len() < bits.len() {
+        let form = if column.len() < bits.len() * size_of::<u64>() {
             Form::Floats { times: pool.column(&times), values: column.into() }
         } else {
-            Form::Xor { count, bits: bits.into() }
+            Form::Xor { count, bits }
         };
         Some(Sealed { min_t, max_t, form })
     }
@@ -70,7 +70,7 @@ impl Sealed {
     /// Shared columns count for a sixteenth: more series than that share one, usually many more.
     pub fn heap_bytes(&self) -> usize {
         let own = match &self.form {
-            Form::Xor { bits, .. } => bits.len(),
+            Form::Xor { bits, .. } => size_of_val(&**bits),
             Form::Floats { times, values } | Form::Histograms { times, values } => {
                 values.len() + times.len() / 16
             }

@@ -13,7 +13,13 @@
 //!        | 11 leading:5 len-1:6 x
 //! ```
 //!
+//! Bits fill words from the top. The last word lies in the chunk itself, and samples at the end that repeat
+//! both delta and value are only counted, so a constant series has no words at all and most other appends
+//! touch no memory but the chunk.
+//!
 //! The chunk also remembers the last time and value after it was sealed: the next sample is judged by them.
+
+use std::sync::Arc;
 
 use model::TimestampMs;
 
@@ -22,16 +28,27 @@ const TIME_BINS: [(u32, u64, u32); 3] = [(2, 0b10, 6), (3, 0b110, 12), (4, 0b111
 /// No window of significant bits has been set yet.
 const NO_WINDOW: u8 = 0xff;
 
+/// A window that is wider than needed by more than its description costs is not used again.
+const WINDOW_WASTE_MAX: u32 = 13;
+
+const WORD: u32 = u64::BITS;
+
 #[derive(Debug, Clone)]
 pub struct XorChunk {
-    bits: Vec<u8>,
+    /// Full words.
+    words: Vec<u64>,
+    /// The word that is filling, from its highest bit.
+    tail: u64,
     first_t: TimestampMs,
     last_t: TimestampMs,
     last_delta: i64,
     last_value: u64,
     count: u16,
-    /// Unused bits of the last byte.
-    free: u8,
+    /// Samples at the end that repeat delta and value of the one before and are not in the bits yet: all,
+    /// while nothing else has come.
+    repeats: u16,
+    /// Bits of `tail` in use, 64 at most.
+    used: u8,
     leading: u8,
     trailing: u8,
 }
@@ -39,13 +56,15 @@ pub struct XorChunk {
 impl Default for XorChunk {
     fn default() -> Self {
         XorChunk {
-            bits: Vec::new(),
+            words: Vec::new(),
+            tail: 0,
             first_t: i64::MIN,
             last_t: i64::MIN,
             last_delta: 0,
             last_value: 0,
             count: 0,
-            free: 0,
+            repeats: 0,
+            used: 0,
             leading: NO_WINDOW,
             trailing: 0,
         }
@@ -77,96 +96,147 @@ impl XorChunk {
     }
 
     pub fn heap_bytes(&self) -> usize {
-        self.bits.capacity()
+        self.words.capacity() * size_of::<u64>()
     }
 
     /// Appends a sample; `t` is above all times before.
+    #[inline]
     pub fn push(&mut self, t: TimestampMs, value: f64) {
         let value = value.to_bits();
+        let delta = t.wrapping_sub(self.last_t);
+        let xor = value ^ self.last_value;
         if self.count == 0 {
-            (self.first_t, self.last_delta, self.leading) = (t, 0, NO_WINDOW);
-            self.put(value, 64);
-        } else {
-            let delta = t.wrapping_sub(self.last_t);
-            self.put_time(delta.wrapping_sub(self.last_delta));
+            (self.first_t, self.last_delta, self.leading, self.repeats) = (t, 0, NO_WINDOW, 1);
+        } else if xor == 0 && (delta == self.last_delta || (self.count == 1 && self.repeats == 1)) {
+            self.repeats += 1;
             self.last_delta = delta;
-            self.put_value(value);
+        } else {
+            self.put_repeats();
+            self.put_sample(delta.wrapping_sub(self.last_delta), xor);
+            self.last_delta = delta;
         }
         (self.last_t, self.last_value) = (t, value);
         self.count += 1;
     }
 
-    /// Takes the bits out and leaves an empty chunk that remembers the last sample.
-    pub fn take(&mut self) -> (u16, Vec<u8>) {
-        let count = std::mem::take(&mut self.count);
-        self.free = 0;
-        (count, std::mem::take(&mut self.bits))
+    /// Takes the bits out, as whole words, and leaves an empty chunk that remembers the last sample.
+    pub fn take(&mut self) -> (u16, Arc<[u64]>) {
+        self.put_repeats();
+        let tail = (self.used > 0).then_some(self.tail);
+        let bits = self.words.iter().copied().chain(tail).collect();
+        let count = self.count;
+        self.clear();
+        (count, bits)
+    }
+
+    /// Forgets the samples but for what the last one was.
+    pub fn clear(&mut self) {
+        self.words = Vec::new();
+        (self.tail, self.used, self.count, self.repeats) = (0, 0, 0, 0);
     }
 
     pub fn reader(&self) -> XorReader<'_> {
-        XorReader::new(self.first_t, self.count, &self.bits)
+        let bits = self.words.len() * WORD as usize + usize::from(self.used);
+        XorReader {
+            coded: self.count - self.repeats,
+            value: self.last_value,
+            delta: if self.repeats == self.count { self.last_delta } else { 0 },
+            tail: self.tail,
+            end: bits,
+            ..XorReader::new(self.first_t, self.count, &self.words)
+        }
     }
 
-    fn put_time(&mut self, dod: i64) {
-        if dod == 0 {
-            return self.put(0, 1);
+    fn put_repeats(&mut self) {
+        let mut repeats = u32::from(std::mem::take(&mut self.repeats));
+        if repeats == u32::from(self.count) && repeats > 0 {
+            // Not even the first sample is in the bits.
+            self.put(self.last_value, WORD);
+            if repeats > 1 {
+                self.put_sample(self.last_delta, 0);
+            }
+            repeats = repeats.saturating_sub(2);
         }
-        for (prefix_len, prefix, bits) in TIME_BINS {
-            let half = 1i64 << (bits - 1);
-            if (-half..half).contains(&dod) {
-                return self.put(prefix << bits | dod as u64 & ((1 << bits) - 1), prefix_len + bits);
+        let mut bits = 2 * repeats;
+        while bits > 0 {
+            let some = bits.min(WORD);
+            self.put(0, some);
+            bits -= some;
+        }
+    }
+
+    fn put_sample(&mut self, dod: i64, xor: u64) {
+        // What the sample's first bits are, and how many.
+        let (mut head, mut len) = (0, 1);
+        if dod != 0 {
+            let bin = TIME_BINS.iter().find(|(_, _, bits)| {
+                let half = 1i64 << (bits - 1);
+                (-half..half).contains(&dod)
+            });
+            match bin {
+                Some((prefix_len, prefix, bits)) => {
+                    (head, len) = (prefix << bits | dod as u64 & ((1 << bits) - 1), prefix_len + bits);
+                }
+                None => {
+                    self.put(0b1111, 4);
+                    self.put(dod as u64 >> 1, WORD - 1);
+                    (head, len) = (dod as u64 & 1, 1);
+                }
             }
         }
-        self.put(0b1111, 4);
-        self.put(dod as u64, 64);
-    }
-
-    fn put_value(&mut self, value: u64) {
-        let xor = value ^ self.last_value;
         if xor == 0 {
-            return self.put(0, 1);
+            return self.put(head << 1, len + 1);
         }
         // Five bits hold the number of leading zeros, so more than 31 are not claimed.
-        let leading = (xor.leading_zeros() as u8).min(31);
-        let trailing = xor.trailing_zeros() as u8;
-        if self.leading != NO_WINDOW && leading >= self.leading && trailing >= self.trailing {
-            let len = 64 - self.leading - self.trailing;
-            self.put(0b10, 2);
-            return self.put(xor >> self.trailing, u32::from(len));
+        let leading = xor.leading_zeros().min(31);
+        let trailing = xor.trailing_zeros();
+        let needed = WORD - leading - trailing;
+        let (window_leading, window_trailing) = (u32::from(self.leading), u32::from(self.trailing));
+        let fits = self.leading != NO_WINDOW && leading >= window_leading && trailing >= window_trailing;
+        if fits && WORD - window_leading - window_trailing <= needed + WINDOW_WASTE_MAX {
+            self.put(head << 2 | 0b10, len + 2);
+            return self.put(xor >> window_trailing, WORD - window_leading - window_trailing);
         }
-        (self.leading, self.trailing) = (leading, trailing);
-        let len = 64 - leading - trailing;
-        self.put(0b11 << 11 | u64::from(leading) << 6 | u64::from(len - 1), 13);
-        self.put(xor >> trailing, u32::from(len));
+        (self.leading, self.trailing) = (leading as u8, trailing as u8);
+        let window = 0b11 << 11 | u64::from(leading) << 6 | u64::from(needed - 1);
+        self.put(head << 13 | window, len + 13);
+        self.put(xor >> trailing, needed);
     }
 
-    /// Appends the lowest `len` bits of `n`, highest first.
-    fn put(&mut self, n: u64, mut len: u32) {
-        while len > 0 {
-            if self.free == 0 {
-                if self.bits.len() == self.bits.capacity() {
-                    // Doubling would leave a third of all chunk memory unused.
-                    self.bits.reserve_exact((self.bits.len() / 4).max(24));
-                }
-                self.bits.push(0);
-                self.free = 8;
-            }
-            let take = len.min(u32::from(self.free));
-            let piece = (n >> (len - take)) as u8 & (0xffu16 >> (8 - take)) as u8;
-            if let Some(last) = self.bits.last_mut() {
-                *last |= piece << (u32::from(self.free) - take);
-            }
-            self.free -= take as u8;
-            len -= take;
+    /// Appends the lowest `len` bits of `n`, which has no others; 1 to 64 of them, highest first.
+    #[inline]
+    fn put(&mut self, n: u64, len: u32) {
+        let free = WORD - u32::from(self.used);
+        if len <= free {
+            self.tail |= n << (free - len);
+            self.used += len as u8;
+            return;
         }
+        let over = len - free;
+        if free > 0 {
+            self.tail |= n >> over;
+        }
+        if self.words.len() == self.words.capacity() {
+            // Doubling would leave a third of all chunk memory unused.
+            self.words.reserve_exact((self.words.len() / 4).max(4));
+        }
+        self.words.push(self.tail);
+        self.tail = n << (WORD - over);
+        self.used = over as u8;
     }
 }
 
 /// Decodes samples front to back; ends early when the bits do.
 pub struct XorReader<'a> {
-    bits: &'a [u8],
+    words: &'a [u64],
+    /// The word after them.
+    tail: u64,
+    /// The next bit, and the one after the last.
     at: usize,
+    end: usize,
+    /// Samples not yet read, and how many of them the bits hold; those after repeat delta and value.
     left: u16,
+    coded: u16,
     first: bool,
     t: TimestampMs,
     delta: i64,
@@ -176,11 +246,14 @@ pub struct XorReader<'a> {
 }
 
 impl<'a> XorReader<'a> {
-    pub fn new(first_t: TimestampMs, count: u16, bits: &'a [u8]) -> XorReader<'a> {
+    pub fn new(first_t: TimestampMs, count: u16, words: &'a [u64]) -> XorReader<'a> {
         XorReader {
-            bits,
+            words,
+            tail: 0,
             at: 0,
+            end: words.len() * WORD as usize,
             left: count,
+            coded: count,
             first: true,
             t: first_t,
             delta: 0,
@@ -190,56 +263,155 @@ impl<'a> XorReader<'a> {
         }
     }
 
-    fn sample(&mut self) -> Option<(TimestampMs, f64)> {
-        if self.first {
-            self.first = false;
-            self.value = self.get(64)?;
-        } else {
-            self.delta = self.delta.wrapping_add(self.get_time()?);
-            self.t = self.t.wrapping_add(self.delta);
-            self.value ^= self.get_xor()?;
+    /// Appends the samples in `mint..=maxt`.
+    ///
+    /// A sample that repeats delta and value of the one before is two zero bits or none at all. Half of all
+    /// series never change, so such samples are taken by the run.
+    pub fn append_to(
+        mut self,
+        mint: TimestampMs,
+        maxt: TimestampMs,
+        times: &mut Vec<TimestampMs>,
+        values: &mut Vec<f64>,
+    ) {
+        while self.left > 0 {
+            let run = self.repeats();
+            if run == 0 {
+                match self.next() {
+                    Some((t, _)) if t < mint => {}
+                    Some((t, v)) if t <= maxt => {
+                        times.push(t);
+                        values.push(v);
+                    }
+                    _ => return,
+                }
+                continue;
+            }
+            self.take_run(run);
+            let value = f64::from_bits(self.value);
+            for _ in 0..run {
+                self.t = self.t.wrapping_add(self.delta);
+                if self.t > maxt {
+                    return;
+                }
+                if self.t >= mint {
+                    times.push(self.t);
+                    values.push(value);
+                }
+            }
         }
-        Some((self.t, f64::from_bits(self.value)))
+    }
+
+    /// The newest sample not after `maxt`.
+    pub fn newest(mut self, maxt: TimestampMs) -> Option<(TimestampMs, f64)> {
+        let mut newest = None;
+        while self.left > 0 {
+            let run = self.repeats();
+            if run == 0 || self.delta <= 0 {
+                match self.next() {
+                    Some((t, v)) if t <= maxt => newest = Some((t, v)),
+                    _ => return newest,
+                }
+                continue;
+            }
+            let room = (i128::from(maxt) - i128::from(self.t)) / i128::from(self.delta);
+            let fits = room.clamp(0, run as i128) as usize;
+            if fits > 0 {
+                self.t = self.t.wrapping_add(self.delta.wrapping_mul(fits as i64));
+                newest = Some((self.t, f64::from_bits(self.value)));
+            }
+            if fits < run {
+                return newest;
+            }
+            self.take_run(run);
+        }
+        newest
+    }
+
+    /// How many of the next samples, as far as is seen at once, are like the last one.
+    fn repeats(&self) -> usize {
+        if self.first {
+            return 0;
+        }
+        if self.coded == 0 {
+            return usize::from(self.left);
+        }
+        let zeros = (self.window().leading_zeros() as usize).min(self.end.saturating_sub(self.at));
+        (zeros / 2).min(usize::from(self.coded))
+    }
+
+    fn take_run(&mut self, run: usize) {
+        self.left = self.left.saturating_sub(run as u16);
+        if self.coded > 0 {
+            self.coded = self.coded.saturating_sub(run as u16);
+            self.at += 2 * run;
+        }
+    }
+
+    fn coded_sample(&mut self) -> Option<()> {
+        if self.first {
+            self.value = self.get(WORD)?;
+            return Some(());
+        }
+        self.delta = self.delta.wrapping_add(self.get_time()?);
+        self.t = self.t.wrapping_add(self.delta);
+        self.value ^= self.get_xor()?;
+        Some(())
     }
 
     fn get_time(&mut self) -> Option<i64> {
-        if self.get(1)? == 0 {
-            return Some(0);
+        let ones = self.window().leading_ones() as usize;
+        if ones == 0 {
+            return self.skip(1).map(|()| 0);
         }
-        for (_, _, bits) in TIME_BINS {
-            if self.get(1)? == 0 {
-                let raw = self.get(bits)?;
-                return Some((raw << (64 - bits)) as i64 >> (64 - bits));
-            }
-        }
-        self.get(64).map(|raw| raw as i64)
+        let Some((prefix_len, _, bits)) = TIME_BINS.get(ones - 1).copied() else {
+            self.skip(4)?;
+            return self.get(WORD).map(|raw| raw as i64);
+        };
+        self.skip(prefix_len)?;
+        let raw = self.get(bits)?;
+        Some((raw << (WORD - bits)) as i64 >> (WORD - bits))
     }
 
     fn get_xor(&mut self) -> Option<u64> {
-        if self.get(1)? == 0 {
-            return Some(0);
+        let window = self.window();
+        if window >> 63 == 0 {
+            return self.skip(1).map(|()| 0);
         }
-        if self.get(1)? == 1 {
-            self.leading = self.get(5)? as u8;
-            let len = self.get(6)? as u8 + 1;
+        if window >> 62 == 0b11 {
+            self.leading = (window >> 57) as u8 & 0x1f;
+            let len = ((window >> 51) as u8 & 0x3f) + 1;
             self.trailing = 64u8.checked_sub(self.leading + len)?;
+            self.skip(13)?;
+        } else {
+            self.skip(2)?;
         }
-        let len = 64 - self.leading - self.trailing;
-        Some(self.get(u32::from(len))? << self.trailing)
+        Some(self.get(WORD - u32::from(self.leading) - u32::from(self.trailing))? << self.trailing)
     }
 
+    fn skip(&mut self, len: u32) -> Option<()> {
+        self.at += len as usize;
+        (self.at <= self.end).then_some(())
+    }
+
+    /// The next 64 bits, the first one highest; zeros after the end.
+    #[inline]
+    fn window(&self) -> u64 {
+        let word = |at: usize| match self.words.get(at) {
+            Some(word) => *word,
+            None if at == self.words.len() => self.tail,
+            None => 0,
+        };
+        let (at, shift) = (self.at / WORD as usize, self.at as u32 % WORD);
+        if shift == 0 { word(at) } else { word(at) << shift | word(at + 1) >> (WORD - shift) }
+    }
+
+    /// The next `len` bits, 1 to 64.
+    #[inline]
     fn get(&mut self, len: u32) -> Option<u64> {
-        let (mut n, mut left) = (0u64, len);
-        while left > 0 {
-            let byte = u64::from(*self.bits.get(self.at / 8)?);
-            let unread = 8 - (self.at % 8) as u32;
-            let take = left.min(unread);
-            let piece = byte >> (unread - take) & (0xff >> (8 - take));
-            n = if take == 64 { piece } else { n << take | piece };
-            self.at += take as usize;
-            left -= take;
-        }
-        Some(n)
+        let bits = self.window() >> (WORD - len);
+        self.skip(len)?;
+        Some(bits)
     }
 }
 
@@ -248,7 +420,16 @@ impl Iterator for XorReader<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.left = self.left.checked_sub(1)?;
-        self.sample()
+        match self.coded.checked_sub(1) {
+            Some(coded) => {
+                self.coded = coded;
+                self.coded_sample()?;
+            }
+            None if self.first => {}
+            None => self.t = self.t.wrapping_add(self.delta),
+        }
+        self.first = false;
+        Some((self.t, f64::from_bits(self.value)))
     }
 }
 
@@ -266,7 +447,26 @@ mod tests {
             |samples: &[(i64, f64)]| samples.iter().map(|(t, v)| (*t, v.to_bits())).collect::<Vec<_>>();
         let read: Vec<(i64, f64)> = chunk.reader().collect();
         assert_eq!(bits(&read), bits(samples));
-        chunk.bits.len()
+        // Every way of reading sees the same samples, whatever the range.
+        let some = samples.iter().step_by(samples.len() / 7 + 1).map(|(t, _)| *t);
+        for mint in some.clone().chain([i64::MIN]) {
+            for maxt in some.clone().map(|t| t.saturating_add(1)).chain([i64::MAX]) {
+                let (mut times, mut values) = (Vec::new(), Vec::new());
+                chunk.reader().append_to(mint, maxt, &mut times, &mut values);
+                let seen: Vec<(i64, f64)> = times.into_iter().zip(values).collect();
+                let inside: Vec<(i64, f64)> =
+                    samples.iter().copied().filter(|(t, _)| (mint..=maxt).contains(t)).collect();
+                assert_eq!(bits(&seen), bits(&inside), "{mint}..={maxt}");
+                let newest: Vec<(i64, f64)> = chunk.reader().newest(maxt).into_iter().collect();
+                let upto = samples.iter().copied().rfind(|(t, _)| *t <= maxt);
+                assert_eq!(bits(&newest), bits(&upto.into_iter().collect::<Vec<_>>()));
+            }
+        }
+        let first_t = chunk.first_t();
+        let (count, words) = chunk.take();
+        let read: Vec<(i64, f64)> = XorReader::new(first_t, count, &words).collect();
+        assert_eq!(bits(&read), bits(samples));
+        words.len() * 8
     }
 
     #[test]
@@ -296,6 +496,17 @@ mod tests {
     }
 
     #[test]
+    fn a_constant_series_has_no_words() {
+        let mut chunk = XorChunk::default();
+        (0..100).for_each(|i| chunk.push(i * 15_000, 42.0));
+        assert_eq!(chunk.heap_bytes(), 0);
+        assert_eq!(chunk.reader().last(), Some((99 * 15_000, 42.0)));
+        chunk.push(100 * 15_000, 43.0);
+        assert_eq!(chunk.reader().nth(99), Some((99 * 15_000, 42.0)));
+        assert_eq!(chunk.reader().nth(100), Some((100 * 15_000, 43.0)));
+    }
+
+    #[test]
     fn the_last_sample_outlives_the_bits() {
         let mut chunk = XorChunk::default();
         chunk.push(5, 1.0);
@@ -319,14 +530,14 @@ mod tests {
             round_trip(&samples);
             samples.clear();
             samples.extend(small.iter().map(|(step, v)| {
-                t += step;
-                (t, f64::from(*v))
+                t += step / 15 * 7 + 1;
+                (t, f64::from(v / 5))
             }));
             round_trip(&samples);
         }
 
         #[test]
-        fn damaged_bits_end_early(bits in proptest::collection::vec(any::<u8>(), 0..100), count in any::<u16>()) {
+        fn damaged_bits_end_early(bits in proptest::collection::vec(any::<u64>(), 0..20), count in any::<u16>()) {
             prop_assert!(XorReader::new(0, count, &bits).count() <= count as usize);
         }
     }

@@ -132,7 +132,7 @@ impl Writing {
 
     /// Puts the start times of these samples, if they have any, behind the values column in `scratch`.
     fn add_starts(&mut self, times: &[TimestampMs], starts: &[(TimestampMs, TimestampMs)]) {
-        if starts::any(times, starts)
+        if starts::present(times, starts)
             && let Some(kind) = self.scratch.first_mut()
         {
             *kind |= VALUES_STARTS;

@@ -10,7 +10,7 @@ use codec::{CodecError, Cursor, write_ivarint, write_uvarint};
 use model::TimestampMs;
 
 /// Whether any of the samples at `times` has a start time.
-pub fn any(times: &[TimestampMs], starts: &[(TimestampMs, TimestampMs)]) -> bool {
+pub fn present(times: &[TimestampMs], starts: &[(TimestampMs, TimestampMs)]) -> bool {
     !of(times, starts).is_empty()
 }
 

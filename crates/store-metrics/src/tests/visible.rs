@@ -130,7 +130,7 @@ fn old_parts_expire_by_time_and_by_size() {
 #[test]
 fn memory_pressure_flushes_early_and_forgets_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    let store = open(dir.path(), Settings { head_bytes_max: 3_000, ..settings() });
+    let store = open(dir.path(), Settings { head_bytes_max: 1_000, ..settings() });
     let m = series("m", 1);
     for i in 0..1_000 {
         append(
