@@ -12,6 +12,7 @@ pub mod bits;
 mod error;
 pub mod floats;
 pub mod histograms;
+pub mod scalars;
 pub mod strings;
 pub mod timestamps;
 pub mod u64s;
