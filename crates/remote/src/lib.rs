@@ -12,5 +12,7 @@
 //! Invariant: a remote that is slow or dead costs disk up to a bound, and neither memory nor anybody's time.
 
 pub mod config;
+mod outbox;
 
 pub use config::{Protocol, QueueConfig, RemoteReadConfig, RemoteWriteConfig};
+pub use outbox::{Entry, Outbox, OutboxError, OutboxSettings, Payload, Place, Row};

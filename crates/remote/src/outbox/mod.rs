@@ -1,0 +1,385 @@
+//! Everything that was accepted and not yet delivered, in one log on disk for all remotes.
+//!
+//! A batch is written once, however many remotes there are; each remote has a *cursor*, its place in the log,
+//! which outlives the process. What every cursor has passed is deleted. A remote that stays behind keeps the
+//! log growing up to a bound; then the oldest part goes, the cursors in it move on, and what they missed is
+//! counted. Nothing is kept in memory for a remote that does not listen.
+//!
+//! Label sets take far more room than samples, so a record names series by number and defines a number the
+//! first time it is used in a *generation*. Reading begins where a generation begins, deleting ends there.
+
+mod error;
+mod reader;
+mod record;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use hashbrown::HashMap;
+use hashbrown::hash_map::Entry as MapEntry;
+use kernel::{KernelErrorKind, Lsn, Publication, Table, TableOptions, WalOptions};
+use model::Labels;
+use platform::Disk;
+use tokio::sync::watch;
+
+pub use error::OutboxError;
+pub(crate) use reader::{Reader, Record};
+pub use record::{Entry, Payload};
+pub use state::Place;
+use state::{Generation, Saved};
+
+type FastMap<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
+
+/// Larger batches become several records.
+const ENTRIES_PER_RECORD_MAX: usize = 5_000;
+
+/// Below the log's own limit on records.
+const RECORD_BYTES_MAX: usize = 16 << 20;
+
+/// The bound on disk when nobody gives one.
+pub const BYTES_MAX_DEFAULT: u64 = 2 << 30;
+
+/// Generations are at most this large; deleting frees that much at a time.
+const GENERATION_BYTES_MAX: u64 = 32 << 20;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutboxSettings {
+    /// What unsent data may take on disk. Beyond it the oldest goes.
+    pub bytes_max: u64,
+}
+
+impl Default for OutboxSettings {
+    fn default() -> OutboxSettings {
+        OutboxSettings { bytes_max: BYTES_MAX_DEFAULT }
+    }
+}
+
+/// The open queue. Shared by whoever writes and by one reader per remote.
+pub struct Outbox {
+    table: Table,
+    settings: OutboxSettings,
+    state: Mutex<State>,
+    /// Held while the manifest is written, so that states reach the disk in their order.
+    saving: Mutex<()>,
+    /// Whether anybody reads.
+    active: AtomicBool,
+    end: watch::Sender<u64>,
+    newest: AtomicI64,
+    failed: AtomicU64,
+}
+
+struct State {
+    generations: Vec<Generation>,
+    /// Series by number: the labels, and the generation in which they were last defined.
+    known: FastMap<u64, Known>,
+    end: Place,
+    cursors: FastMap<u64, Place>,
+    /// Samples each remote missed because the bound was reached; taken by [`Outbox::take_losses`].
+    losses: FastMap<u64, u64>,
+    changed: bool,
+}
+
+struct Known {
+    labels: Labels,
+    generation: u64,
+}
+
+/// An entry with the labels of its series, if the caller has them at hand.
+pub type Row = (Entry, Option<Labels>);
+
+impl Outbox {
+    /// Opens the queue in `dir`, which belongs to this process from then on.
+    pub fn open(disk: Arc<dyn Disk>, dir: &Path, settings: OutboxSettings) -> Result<Outbox, OutboxError> {
+        let wal = WalOptions { segment_bytes: generation_bytes(&settings) / 4, ..WalOptions::default() };
+        let (table, _) = Table::open(disk, dir, TableOptions { wal, ..TableOptions::default() })?;
+        let mut saved = Saved::decode(&table.state())?;
+        let last = saved.generations.last().copied();
+        let before = samples_until_end(&table, last)?;
+        let end = Place { lsn: table.wal_end().0, before };
+        // Numbers of series do not outlive the process, so neither does a generation.
+        saved.generations.push(Generation { number: last.map_or(1, |g| g.number + 1), start: end });
+        let state = State {
+            generations: saved.generations,
+            known: FastMap::default(),
+            end,
+            cursors: saved.cursors.into_iter().collect(),
+            losses: FastMap::default(),
+            changed: true,
+        };
+        Ok(Outbox {
+            active: AtomicBool::new(!state.cursors.is_empty()),
+            end: watch::Sender::new(end.lsn),
+            table,
+            settings,
+            state: Mutex::new(state),
+            saving: Mutex::new(()),
+            newest: AtomicI64::new(0),
+            failed: AtomicU64::new(0),
+        })
+    }
+
+    /// Whether anybody wants what is appended.
+    pub fn is_active(&self) -> bool {
+        self.active.load(Ordering::Acquire)
+    }
+
+    /// Says who reads. A new reader begins at the end; the place of one that is gone is forgotten.
+    pub fn set_readers(&self, ids: &[u64]) {
+        let mut state = self.state();
+        let end = state.end;
+        state.cursors.retain(|id, _| ids.contains(id));
+        for id in ids {
+            state.cursors.entry(*id).or_insert(end);
+        }
+        state.changed = true;
+        self.active.store(!ids.is_empty(), Ordering::Release);
+    }
+
+    /// Adds a batch for all readers. When this returns it survives the death of the process.
+    pub fn append(&self, rows: &[Row]) -> Result<(), OutboxError> {
+        let newest = rows.iter().map(|(entry, _)| entry.t).max().unwrap_or(0);
+        let mut pieces: Vec<&[Row]> = rows.chunks(ENTRIES_PER_RECORD_MAX).rev().collect();
+        while let Some(piece) = pieces.pop() {
+            match self.append_record(piece) {
+                Err(error) if error.kind() == KernelErrorKind::LimitExceeded && piece.len() > 1 => {
+                    let (front, back) = piece.split_at(piece.len() / 2);
+                    pieces.extend([back, front]);
+                }
+                Err(error) => {
+                    let lost = pieces.iter().map(|p| samples_in(p)).sum::<u64>() + samples_in(piece);
+                    self.failed.fetch_add(lost, Ordering::Relaxed);
+                    return Err(error);
+                }
+                Ok(()) => {}
+            }
+        }
+        self.newest.fetch_max(newest, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn append_record(&self, rows: &[Row]) -> Result<(), OutboxError> {
+        let entries = record::encode_entries(rows.iter().map(|(entry, _)| entry));
+        let samples = samples_in(rows);
+        let mut state = self.state();
+        if state.generation_bytes() >= generation_bytes(&self.settings) {
+            state.begin_generation();
+        }
+        let definitions = state.define(rows);
+        let head = record::Head { generation: state.generation().number, before: state.end.before, samples };
+        let bytes = record::encode(head, &definitions, &entries);
+        let result = if bytes.len() > RECORD_BYTES_MAX {
+            let message = format!("a batch of {} bytes exceeds {RECORD_BYTES_MAX}", bytes.len());
+            Err(kernel::KernelError::new(KernelErrorKind::LimitExceeded, message))
+        } else {
+            self.table.append(&bytes)
+        };
+        if let Err(error) = result {
+            state.undefine(&definitions);
+            if error.kind == KernelErrorKind::NoSpace {
+                // The oldest goes for the sake of the newest; the files follow with the next save.
+                state.begin_generation();
+                state.drop_oldest();
+            }
+            return Err(error.into());
+        }
+        state.end = Place { lsn: self.table.wal_end().0, before: state.end.before + samples };
+        while state.bytes() > self.settings.bytes_max && state.generations.len() > 1 {
+            state.drop_oldest();
+        }
+        self.end.send_replace(state.end.lsn);
+        Ok(())
+    }
+
+    /// Whether a sample of this series can be appended without its labels.
+    pub fn knows(&self, series: u64) -> bool {
+        self.state().known.contains_key(&series)
+    }
+
+    /// Moves a reader on. Never back: the bound may have moved it further already.
+    pub fn advance(&self, id: u64, place: Place) {
+        let mut state = self.state();
+        if let Some(cursor) = state.cursors.get_mut(&id)
+            && cursor.lsn < place.lsn
+        {
+            *cursor = place;
+            state.changed = true;
+        }
+    }
+
+    /// Makes the cursors durable and deletes what all of them have passed.
+    pub fn save(&self) -> Result<(), OutboxError> {
+        let _turn = self.saving.lock().unwrap_or_else(PoisonError::into_inner);
+        let (saved, low_water) = {
+            let mut state = self.state();
+            if !std::mem::take(&mut state.changed) {
+                return Ok(());
+            }
+            state.forget_passed();
+            let cursors = state.cursors.iter().map(|(id, place)| (*id, *place)).collect();
+            let saved = Saved { generations: state.generations.clone(), cursors };
+            (saved, Lsn(state.floor().lsn))
+        };
+        let publication =
+            Publication { low_water: Some(low_water), state: Some(saved.encode()), ..Publication::default() };
+        self.table.publish(publication).inspect_err(|_| self.state().changed = true)?;
+        Ok(())
+    }
+
+    /// Ends writing; what is there is durable.
+    pub fn close(&self) -> Result<(), OutboxError> {
+        self.save()?;
+        Ok(self.table.close()?)
+    }
+
+    /// Samples each remote missed because of the bound since the last call.
+    pub fn take_losses(&self) -> Vec<(u64, u64)> {
+        self.state().losses.drain().collect()
+    }
+
+    /// Samples that could not be written to the queue at all.
+    pub fn failed(&self) -> u64 {
+        self.failed.load(Ordering::Relaxed)
+    }
+
+    /// Samples written since the queue began.
+    pub fn samples(&self) -> u64 {
+        self.state().end.before
+    }
+
+    /// The newest time of a sample, milliseconds; zero before the first.
+    pub fn newest(&self) -> i64 {
+        self.newest.load(Ordering::Relaxed)
+    }
+
+    /// What the queue takes on disk, nearly.
+    pub fn bytes(&self) -> u64 {
+        self.state().bytes()
+    }
+
+    /// The log's counters.
+    pub fn kernel_metrics(&self) -> &Arc<kernel::KernelMetrics> {
+        self.table.metrics()
+    }
+
+    /// Tells of every append.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<u64> {
+        self.end.subscribe()
+    }
+
+    /// Where a reader is; the end for one that is unknown.
+    pub fn cursor(&self, id: u64) -> Place {
+        let state = self.state();
+        state.cursors.get(&id).copied().unwrap_or(state.end)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn generation(&self) -> Generation {
+        self.generations.last().copied().unwrap_or(Generation { number: 0, start: self.end })
+    }
+
+    /// Where the log begins.
+    fn floor(&self) -> Place {
+        self.generations.first().map_or(self.end, |generation| generation.start)
+    }
+
+    fn bytes(&self) -> u64 {
+        self.end.lsn - self.floor().lsn
+    }
+
+    fn generation_bytes(&self) -> u64 {
+        self.end.lsn - self.generation().start.lsn
+    }
+
+    fn begin_generation(&mut self) {
+        let number = self.generation().number + 1;
+        self.generations.push(Generation { number, start: self.end });
+        self.changed = true;
+        // Series that had nothing to say for a whole generation are looked up anew.
+        self.known.retain(|_, known| known.generation + 2 >= number);
+    }
+
+    /// The series of `rows` that this generation does not name yet, from now on known.
+    fn define(&mut self, rows: &[Row]) -> Vec<(u64, Labels)> {
+        let generation = self.generation().number;
+        let mut definitions = Vec::new();
+        for (entry, labels) in rows {
+            match self.known.entry(entry.series) {
+                MapEntry::Occupied(mut known) => {
+                    let known = known.get_mut();
+                    if known.generation != generation {
+                        known.generation = generation;
+                        definitions.push((entry.series, known.labels.clone()));
+                    }
+                }
+                MapEntry::Vacant(vacant) => {
+                    // An entry nobody has labels for stays unnamed, and readers pass over it.
+                    if let Some(labels) = labels {
+                        vacant.insert(Known { labels: labels.clone(), generation });
+                        definitions.push((entry.series, labels.clone()));
+                    }
+                }
+            }
+        }
+        definitions
+    }
+
+    fn undefine(&mut self, definitions: &[(u64, Labels)]) {
+        for (series, _) in definitions {
+            if let Some(known) = self.known.get_mut(series) {
+                known.generation = 0;
+            }
+        }
+    }
+
+    /// Gives up the oldest generation, sent or not. The current one stays.
+    fn drop_oldest(&mut self) {
+        if self.generations.len() < 2 {
+            return;
+        }
+        self.generations.remove(0);
+        let floor = self.floor();
+        for (id, cursor) in &mut self.cursors {
+            if cursor.lsn < floor.lsn {
+                *self.losses.entry(*id).or_default() += floor.before.saturating_sub(cursor.before);
+                *cursor = floor;
+            }
+        }
+        self.changed = true;
+    }
+
+    /// Forgets the generations that no cursor is in or before.
+    fn forget_passed(&mut self) {
+        let slowest = self.cursors.values().map(|place| place.lsn).min().unwrap_or(self.end.lsn);
+        let passed = self.generations.iter().skip(1).take_while(|next| next.start.lsn <= slowest).count();
+        self.generations.drain(..passed);
+    }
+}
+
+fn samples_in(rows: &[Row]) -> u64 {
+    rows.iter().filter(|(entry, _)| !matches!(entry.payload, Payload::Exemplar(_))).count() as u64
+}
+
+fn generation_bytes(settings: &OutboxSettings) -> u64 {
+    (settings.bytes_max / 8).clamp(4 << 10, GENERATION_BYTES_MAX)
+}
+
+/// Counts on from the last saved generation.
+fn samples_until_end(table: &Table, last: Option<Generation>) -> Result<u64, OutboxError> {
+    let mut tail = table.tail(last.map_or(table.low_water(), |generation| Lsn(generation.start.lsn)));
+    let (mut payload, mut before) = (Vec::new(), last.map_or(0, |generation| generation.start.before));
+    while tail.next(&mut payload)?.is_some() {
+        if let Ok(head) = record::decode_head(&payload) {
+            before = before.max(head.before.saturating_add(head.samples));
+        }
+    }
+    Ok(before)
+}
