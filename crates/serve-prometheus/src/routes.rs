@@ -11,8 +11,19 @@ use crate::handlers::{admin, manage, query, rules, series, status, targets, writ
 use crate::reply::{ApiError, ErrorType};
 use crate::state::Api;
 
-const PAGES: &[&str] =
-    &["/query", "/targets", "/rules", "/alerts", "/status", "/flags", "/config", "/tsdb-status"];
+const PAGES: &[&str] = &[
+    "/query",
+    "/alerts",
+    "/rules",
+    "/targets",
+    "/service-discovery",
+    "/queries",
+    "/status",
+    "/flags",
+    "/config",
+    "/tsdb-status",
+    "/agent",
+];
 
 pub fn router(api: Api) -> Router {
     let instrument = Instrument::new(

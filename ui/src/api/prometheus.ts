@@ -80,7 +80,28 @@ export interface Target {
   scrapeTimeout?: string;
 }
 
-export const targets = () => get<{ activeTargets: Target[]; droppedTargets?: unknown[]; droppedTargetCounts?: Record<string, number> }>("/targets", { state: "active" });
+export interface DroppedTarget {
+  discoveredLabels: Labels;
+  scrapePool: string;
+}
+
+export interface Targets {
+  activeTargets: Target[];
+  droppedTargets?: DroppedTarget[];
+  droppedTargetCounts?: Record<string, number>;
+}
+
+export const targets = () => get<Targets>("/targets", { state: "active" });
+export const allTargets = () => get<Targets>("/targets", { state: "any" });
+
+/** One relabelling rule and what it made of the labels; `keep` is false where the target was dropped. */
+export interface RelabelStep {
+  rule: Record<string, unknown>;
+  output: Labels;
+  keep: boolean;
+}
+
+export const relabelSteps = (scrapePool: string, labels: Labels) => get<{ steps: RelabelStep[] }>("/targets/relabel_steps", { scrapePool, labels: JSON.stringify(labels) });
 
 export interface RuleAlert {
   labels: Labels;
@@ -130,4 +151,52 @@ export interface TsdbStatus {
   seriesCountByLabelValuePair?: { name: string; value: number }[];
 }
 
-export const tsdbStatus = () => get<TsdbStatus>("/status/tsdb");
+export const tsdbStatus = (limit?: number) => get<TsdbStatus>("/status/tsdb", { limit });
+
+export interface Block {
+  ulid: string;
+  minTime: number;
+  maxTime: number;
+  stats?: { numSamples?: number; numSeries?: number; numChunks?: number; numBytes?: number };
+  compaction?: { level?: number };
+}
+
+export const blocks = () => get<{ blocks: Block[] | null }>("/status/tsdb/blocks");
+
+export interface ActiveQuery {
+  id: string;
+  query: string;
+  /** As the server prints it, such as `0.103s`. */
+  duration: string;
+  remote_addr?: string;
+  start: number;
+  end: number;
+  step: number;
+}
+
+export const activeQueries = () => get<ActiveQuery[]>("/status/active_queries");
+export const cancelQuery = (id: string) => postForm<Envelope<unknown>>(`${root()}/status/active_queries/cancel`, { id });
+
+export interface TopQuery {
+  query: string;
+  timeRangeSeconds: number;
+  count: number;
+  avgDurationSeconds?: number;
+  sumDurationSeconds?: number;
+}
+
+export interface TopQueries {
+  topByCount: TopQuery[];
+  topByAvgDuration: TopQuery[];
+  topBySumDuration: TopQuery[];
+}
+
+export const topQueries = (topN = 20) => getJson<TopQueries>(`${root()}/status/top_queries`, { topN });
+
+export interface Notification {
+  text: string;
+  date: string;
+  active: boolean;
+}
+
+export const notifications = () => get<Notification[]>("/notifications");

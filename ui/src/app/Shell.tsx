@@ -1,5 +1,5 @@
 // The frame around every page: navigation at the left (at the bottom on a phone), page at the right.
-import { createMemo, createResource, ErrorBoundary, For, Match, Show, Suspense, Switch } from "solid-js";
+import { createMemo, createResource, ErrorBoundary, For, lazy, Match, Show, Suspense, Switch } from "solid-js";
 import { logout, user } from "../api/grafana";
 import { messageOf } from "../api/http";
 import { Icon } from "../ui/Icon";
@@ -8,6 +8,8 @@ import { href, location, matchPath, navigate } from "./router";
 import { navigation, routes, type NavItem } from "./routes";
 import { service, serviceTitles } from "./service";
 import { theme, toggleTheme } from "./theme";
+
+const Notifications = lazy(() => import("../ui/Notifications"));
 
 export function Shell() {
   const found = createMemo(() => {
@@ -26,6 +28,7 @@ export function Shell() {
       <Show when={!bare()}><Navigation /></Show>
       <main id="page" tabindex="-1">
         <ErrorBoundary fallback={(e, reset) => <ErrorState message={`This page failed: ${messageOf(e)}`} onRetry={reset} />}>
+          <Show when={service === "prometheus"}><Suspense><Notifications /></Suspense></Show>
           <Suspense fallback={<Loading />}>
             <Switch fallback={<Empty title="There is no such page.">Nothing is served under <code>{location().path}</code> on this port.</Empty>}>
               <Match when={route()} keyed>{(r) => <r.page params={found()?.params ?? {}} />}</Match>

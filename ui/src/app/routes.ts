@@ -26,6 +26,8 @@ const Silences = lazy(() => import("../pages/Silences"));
 const Rules = lazy(() => import("../pages/Rules"));
 const RuleAlerts = lazy(() => import("../pages/RuleAlerts"));
 const Targets = lazy(() => import("../pages/Targets"));
+const ServiceDiscovery = lazy(() => import("../pages/ServiceDiscovery"));
+const Queries = lazy(() => import("../pages/Queries"));
 const Traces = lazy(() => import("../pages/Traces"));
 const TracePage = lazy(() => import("../pages/TracePage"));
 const Status = lazy(() => import("../pages/Status"));
@@ -61,6 +63,8 @@ const routeTable: Record<Service, Route[]> = {
     { path: "/flags", page: Status },
     { path: "/config", page: Status },
     { path: "/tsdb-status", page: TsdbStatus },
+    { path: "/service-discovery", page: ServiceDiscovery },
+    { path: "/queries", page: Queries },
   ],
   alertmanager: [
     { path: "/", page: Alerts },
@@ -88,6 +92,8 @@ const navTable: Record<Service, NavItem[]> = {
     { label: "Alerts", path: "/alerts", icon: "bell" },
     { label: "Rules", path: "/rules", icon: "rules" },
     { label: "Targets", path: "/targets", icon: "target" },
+    { label: "Discovery", path: "/service-discovery", icon: "search" },
+    { label: "Queries", path: "/queries", icon: "clock" },
     { label: "Status", path: "/status", icon: "info", also: ["/flags", "/config"] },
     { label: "TSDB", path: "/tsdb-status", icon: "database" },
   ],

@@ -3,6 +3,7 @@ import { targets, type Target } from "../api/prometheus";
 import { formatAgo, formatDuration } from "../lib/time";
 import { Badge, Empty, ErrorState, LabelChips, Loading } from "../ui/States";
 import { PageHeader } from "../ui/PageHeader";
+import { RelabelSteps } from "../ui/RelabelSteps";
 import { usePolled } from "../ui/usePolled";
 
 const POLL_MS = 10_000;
@@ -36,18 +37,7 @@ export default function Targets() {
                     <thead><tr><th scope="col">Endpoint</th><th scope="col">State</th><th scope="col">Labels</th><th scope="col" class="num">Last scrape</th><th scope="col" class="num">Duration</th></tr></thead>
                     <tbody>
                       <For each={own()}>
-                        {(t) => (
-                          <>
-                            <tr>
-                              <td class="mono"><a href={t.globalUrl} data-external>{t.scrapeUrl}</a></td>
-                              <td><Badge tone={t.health === "up" ? "ok" : t.health === "down" ? "bad" : "quiet"}>{t.health}</Badge></td>
-                              <td><LabelChips labels={t.labels} /></td>
-                              <td class="num">{t.lastScrape.startsWith("0001") ? "never" : formatAgo(Date.parse(t.lastScrape))}</td>
-                              <td class="num">{formatDuration(t.lastScrapeDuration * 1000)}</td>
-                            </tr>
-                            <Show when={t.lastError}><tr class="error-row"><td colspan="5">{t.lastError}</td></tr></Show>
-                          </>
-                        )}
+                        {(t) => <TargetRows target={t} />}
                       </For>
                     </tbody>
                   </table>
@@ -58,5 +48,31 @@ export default function Targets() {
         </Show>
       </Show>
     </div>
+  );
+}
+
+function TargetRows(props: { target: Target }) {
+  const t = props.target;
+  const [open, setOpen] = createSignal(false);
+  return (
+    <>
+      <tr>
+        <td class="mono"><a href={t.globalUrl} data-external>{t.scrapeUrl}</a></td>
+        <td><Badge tone={t.health === "up" ? "ok" : t.health === "down" ? "bad" : "quiet"}>{t.health}</Badge></td>
+        <td><LabelChips labels={t.labels} /> <button class="linkish" aria-expanded={open()} onClick={() => setOpen(!open())}>{open() ? "less" : "more"}</button></td>
+        <td class="num" title={t.scrapeInterval ? `every ${t.scrapeInterval}, at most ${t.scrapeTimeout}` : undefined}>{t.lastScrape.startsWith("0001") ? "never" : formatAgo(Date.parse(t.lastScrape))}</td>
+        <td class="num">{formatDuration(t.lastScrapeDuration * 1000)}</td>
+      </tr>
+      <Show when={t.lastError}><tr class="error-row"><td colspan="5">{t.lastError}</td></tr></Show>
+      <Show when={open()}>
+        <tr>
+          <td colspan="5">
+            <p><span class="muted">discovered</span> <LabelChips labels={t.discoveredLabels} /></p>
+            <Show when={t.scrapeInterval}><p class="muted">scraped every {t.scrapeInterval}, given up after {t.scrapeTimeout}</p></Show>
+            <RelabelSteps pool={t.scrapePool} labels={t.discoveredLabels} />
+          </td>
+        </tr>
+      </Show>
+    </>
   );
 }
