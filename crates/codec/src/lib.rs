@@ -12,6 +12,8 @@ pub mod bits;
 mod error;
 pub mod floats;
 pub mod histograms;
+pub mod huffman;
+pub mod residuals;
 pub mod scalars;
 pub mod strings;
 pub mod timestamps;

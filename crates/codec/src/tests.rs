@@ -19,6 +19,18 @@ fn round_trip_floats(values: &[f64]) -> usize {
     bytes.len()
 }
 
+fn round_trip_tight(values: &[f64]) -> usize {
+    let mut bytes = Vec::new();
+    floats::encode_tight(values, &mut bytes);
+    let mut decoded = Vec::new();
+    let mut cursor = Cursor::new(&bytes);
+    floats::decode(&mut cursor, &mut decoded).unwrap();
+    cursor.finish().unwrap();
+    let bits = |values: &[f64]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+    assert_eq!(bits(&decoded), bits(values));
+    bytes.len()
+}
+
 fn round_trip_timestamps(values: &[i64]) -> usize {
     let mut bytes = Vec::new();
     timestamps::encode(values, &mut bytes);
@@ -64,6 +76,40 @@ fn varints_have_their_length() {
     assert!(Cursor::new(&[0xff; 11]).uvarint().is_err());
     for n in [0, -1, 1, i64::MIN, i64::MAX] {
         assert_eq!(unzigzag(zigzag(n)), n);
+    }
+}
+
+#[test]
+fn tight_floats_take_little_more_than_their_noise() {
+    // SplitMix64.
+    let noise = |i: u64, below: u64| {
+        let z = i.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb) % below
+    };
+    let mut total = 0.0;
+    let counter: Vec<f64> = (0..2_000)
+        .map(|i| {
+            total += (900 + noise(i, 200)) as f64;
+            total / 100.0
+        })
+        .collect();
+    // log2(200) bits are 0.96 bytes.
+    assert!((1_910..2_050).contains(&round_trip_tight(&counter)), "{}", round_trip_tight(&counter));
+    let stale = f64::from_bits(STALE_NAN_BITS);
+    let gaps: Vec<f64> =
+        counter.iter().enumerate().map(|(i, v)| if i % 100 == 7 { stale } else { *v }).collect();
+    assert!(round_trip_tight(&gaps) < 2_400, "{}", round_trip_tight(&gaps));
+    let rests: Vec<f64> = (0..2_000).map(|i| (i / 100) as f64).collect();
+    assert!(round_trip_tight(&rests) < 60, "{}", round_trip_tight(&rests));
+    // Seconds with all the digits a float has: no decimals, but close to each other.
+    let clock: Vec<f64> =
+        (0..2_000).map(|i| 1.7e9 + i as f64 * 15.0 + noise(i, 1 << 20) as f64 / 4e6).collect();
+    let (tight, quick) = (round_trip_tight(&clock), round_trip_floats(&clock));
+    assert!(tight * 10 < quick * 7, "{tight} against {quick}");
+    for sign in [1.0, -1.0] {
+        let corners = [0.0, f64::MIN_POSITIVE, 5e-324, 1.0, f64::MAX, f64::INFINITY, f64::NAN];
+        round_trip_tight(&corners.map(|v| v * sign).repeat(5));
     }
 }
 
@@ -179,11 +225,13 @@ proptest! {
     #[test]
     fn any_floats(values in prop::collection::vec(float(), 0..200)) {
         round_trip_floats(&values);
+        round_trip_tight(&values);
     }
 
     #[test]
     fn any_xor_floats(values in prop::collection::vec(any::<u64>().prop_map(f64::from_bits), 0..100)) {
         round_trip_floats(&values);
+        round_trip_tight(&values);
     }
 
     #[test]
@@ -219,7 +267,7 @@ proptest! {
     }
 
     #[test]
-    fn hostile_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), layout in 0u8..6) {
+    fn hostile_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), layout in 0u8..8) {
         let mut bytes = bytes;
         if let Some(first) = bytes.first_mut() {
             *first = layout;

@@ -114,7 +114,7 @@ impl Writing {
         for (times, values) in times.zip(columns.floats.chunks(CHUNK_SAMPLES_MAX)) {
             self.scratch.clear();
             self.scratch.push(VALUES_FLOATS);
-            floats::encode(values, &mut self.scratch);
+            floats::encode_tight(values, &mut self.scratch);
             self.add_starts(times, &columns.start_times);
             self.add_chunk(times)?;
         }
