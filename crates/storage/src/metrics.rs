@@ -1,6 +1,7 @@
 //! Metrics: appending samples and reading series.
 
 mod admin;
+mod progress;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use model::{Exemplar, FloatHistogram, Labels, Matcher, Metadata, TimestampMs, Value};
 
 pub use admin::{BlockSummary, MetricsAdmin};
+pub use progress::ReplayProgress;
 
 use crate::StoreError;
 
@@ -88,6 +90,24 @@ pub struct SeriesHandle {
 pub trait Querier: Send + Sync {
     /// The series that match all of `matchers`, ordered by labels, no samples read yet.
     fn select(&self, matchers: &[Matcher]) -> Result<Vec<SeriesHandle>, StoreError>;
+
+    /// As [`Querier::select`], for readers who do not need an order: the series come in one that stays the
+    /// same as long as the store does, and some may turn out to have no samples.
+    fn select_unordered(&self, matchers: &[Matcher]) -> Result<Vec<SeriesHandle>, StoreError> {
+        self.select(matchers)
+    }
+
+    /// As [`Querier::read`], for readers who look at the newest sample only: older ones and all start times
+    /// may be missing.
+    fn read_newest(
+        &self,
+        series: &SeriesHandle,
+        mint: TimestampMs,
+        maxt: TimestampMs,
+        out: &mut SampleColumns,
+    ) -> Result<(), StoreError> {
+        self.read(series, mint, maxt, out)
+    }
 
     /// Replaces `out` by the series' samples in `mint..=maxt`, which lies within the querier's range.
     /// Staleness markers are included.

@@ -12,6 +12,7 @@ use storage::{Appender, ErrorKind, StoreError};
 use crate::head::series::{Bounds, Series, Verdict};
 use crate::head::slot_of;
 use crate::head::starts::kept;
+use crate::head::windows::Windows;
 use crate::metrics::StoreMetrics;
 use crate::record::Batch;
 use crate::store::Core;
@@ -115,7 +116,7 @@ impl<'c> HeadAppender<'c> {
         let mut undefined = Vec::new();
         for sample in &self.samples {
             match &sample.value {
-                Value::Float(v) => batch.floats.push((sample.id, sample.t, *v)),
+                Value::Float(v) => batch.floats.push(sample.id, sample.t, *v),
                 Value::Histogram(h) => batch.histograms.push((sample.id, sample.t, h.clone())),
             }
         }
@@ -139,7 +140,8 @@ impl<'c> HeadAppender<'c> {
     }
 
     fn apply(&mut self, generation: u32, definitions: &[(SeriesId, Labels)]) {
-        let (core, window) = (self.core, self.core.window_ms);
+        let core = self.core;
+        let mut windows = Windows::new(core.window_ms);
         let head = &core.head;
         let (mut floats, mut histograms, mut late) = (0, 0, 0);
         let (mut min_t, mut max_t) = (i64::MAX, i64::MIN);
@@ -158,7 +160,7 @@ impl<'c> HeadAppender<'c> {
                     late += 1;
                 }
                 let is_float = matches!(value, Value::Float(_));
-                if series.push(t, value, start, window, &head.times) {
+                if series.push(t, value, start, windows.start_of(t), &head.times) {
                     if is_float {
                         floats += 1
                     } else {

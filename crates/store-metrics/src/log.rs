@@ -124,9 +124,9 @@ pub fn add_mark(marks: &mut Vec<Mark>, mark: Mark, low_water: Lsn) {
     marks.push(mark);
 }
 
-/// Whether a sample logged at `lsn` is in a part.
-pub fn is_flushed(marks: &[Mark], lsn: Lsn, t: TimestampMs) -> bool {
-    marks.iter().any(|mark| lsn < mark.lsn && t < mark.until)
+/// Samples logged at `lsn` are in parts when they are older than this.
+pub fn flushed_until(marks: &[Mark], lsn: Lsn) -> TimestampMs {
+    marks.iter().filter(|mark| lsn < mark.lsn).map(|mark| mark.until).max().unwrap_or(i64::MIN)
 }
 
 #[cfg(test)]
@@ -157,8 +157,8 @@ mod tests {
         add_mark(&mut marks, mark(10, 900), Lsn(0));
         add_mark(&mut marks, mark(20, 500), Lsn(0));
         assert_eq!(marks.len(), 2);
-        assert!(is_flushed(&marks, Lsn(9), 899) && is_flushed(&marks, Lsn(19), 499));
-        assert!(!is_flushed(&marks, Lsn(10), 899) && !is_flushed(&marks, Lsn(20), 0));
+        assert_eq!((flushed_until(&marks, Lsn(9)), flushed_until(&marks, Lsn(19))), (900, 500));
+        assert_eq!((flushed_until(&marks, Lsn(10)), flushed_until(&marks, Lsn(20))), (500, i64::MIN));
         add_mark(&mut marks, mark(30, 600), Lsn(0));
         assert_eq!(marks, [mark(10, 900), mark(30, 600)]);
         add_mark(&mut marks, mark(40, 700), Lsn(15));

@@ -1,6 +1,6 @@
 //! Head and parts as one, at one moment.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -11,6 +11,7 @@ use storage::metrics::{SampleColumns, SeriesHandle};
 use storage::{ErrorKind, Querier, StoreError};
 
 use crate::error::from_index;
+use crate::head::series::Newest;
 use crate::head::visibility::View;
 use crate::merge_columns::{merge_columns, remove_ranges};
 use crate::store::{Core, LivePart};
@@ -24,7 +25,7 @@ pub struct StoreQuerier {
     maxt: TimestampMs,
     /// Those that overlap the range, oldest first.
     parts: Vec<LivePart>,
-    /// What the tokens of handed-out series mean.
+    /// What the tokens of handed-out series with more than one source mean.
     selected: RwLock<Vec<Sources>>,
 }
 
@@ -38,7 +39,20 @@ struct Source {
     series: SeriesId,
 }
 
-const HEAD: u32 = u32::MAX;
+const HEAD: u32 = u32::MAX >> 1;
+
+/// Tokens with this bit number an entry of `selected`; others are a source themselves.
+const MANY: u64 = 1 << 63;
+
+impl Source {
+    fn token(self) -> u64 {
+        u64::from(self.part) << 32 | u64::from(self.series)
+    }
+
+    fn of(token: u64) -> Source {
+        Source { part: (token >> 32) as u32, series: token as u32 }
+    }
+}
 
 impl StoreQuerier {
     pub fn new(core: Arc<Core>, mint: TimestampMs, maxt: TimestampMs) -> StoreQuerier {
@@ -71,20 +85,65 @@ impl StoreQuerier {
         Ok(())
     }
 
-    fn select_in_head(&self, matchers: &[Matcher]) -> Result<Vec<(Labels, Source)>, StoreError> {
-        let mut found = Vec::new();
+    /// Those in the head, in the order in which they appeared first; with or without samples in the range.
+    fn match_in_head(&self, matchers: &[Matcher]) -> Result<Vec<(Labels, Source)>, StoreError> {
         if !self.head_overlaps() {
-            return Ok(found);
+            return Ok(Vec::new());
         }
-        let head = &self.core.head;
-        {
-            let index = head.index();
-            for id in index::select(&*index, matchers).map_err(from_index)? {
-                if let Some(labels) = index.labels_of(id) {
-                    found.push((labels.clone(), Source { part: HEAD, series: id }));
+        let index = self.core.head.index();
+        let ids = index::select(&*index, matchers).map_err(from_index)?;
+        let known = |id: SeriesId| Some((index.labels_of(id)?.clone(), Source { part: HEAD, series: id }));
+        Ok(ids.into_iter().filter_map(known).collect())
+    }
+
+    /// Those in parts, part by part.
+    fn select_in_parts(&self, matchers: &[Matcher]) -> Result<Vec<(Labels, Source)>, StoreError> {
+        let mut found: Vec<(Labels, Source)> = Vec::new();
+        for (at, live) in self.parts.iter().enumerate() {
+            let ids = live.part.with_index(|index| index::select(index, matchers))?;
+            let mut kept = Vec::with_capacity(ids.len());
+            for id in ids {
+                if live.part.overlaps(id, self.mint, self.maxt)? {
+                    kept.push(id);
                 }
             }
+            live.part.with_index(|index| {
+                for id in kept {
+                    found.push((index.labels(id)?, Source { part: at as u32, series: id }));
+                }
+                Ok(())
+            })?;
         }
+        Ok(found)
+    }
+
+    /// Handles of series that may be there more than once; `place` tells where in the handles so far a series is.
+    fn hand_out(
+        &self,
+        found: Vec<(Labels, Source)>,
+        mut place: impl FnMut(&Labels, &[SeriesHandle]) -> Option<usize>,
+    ) -> Vec<SeriesHandle> {
+        let mut selected = self.selected.write().unwrap_or_else(PoisonError::into_inner);
+        let mut handles: Vec<SeriesHandle> = Vec::with_capacity(found.len());
+        for (labels, source) in found {
+            let Some(known) = place(&labels, &handles).and_then(|at| handles.get_mut(at)) else {
+                handles.push(SeriesHandle { labels, token: source.token() });
+                continue;
+            };
+            if known.token & MANY == 0 {
+                selected.push(SmallVec::from_slice(&[Source::of(known.token)]));
+                known.token = MANY | (selected.len() as u64 - 1);
+            }
+            if let Some(sources) = selected.get_mut((known.token & !MANY) as usize) {
+                sources.push(source);
+            }
+        }
+        handles
+    }
+
+    fn select_in_head(&self, matchers: &[Matcher]) -> Result<Vec<(Labels, Source)>, StoreError> {
+        let head = &self.core.head;
+        let mut found = self.match_in_head(matchers)?;
         // Outside of the index lock, so that new series can appear meanwhile.
         found.retain(|(_, source)| {
             let bounds = head.shard(source.series).get(source.series).and_then(|series| series.time_bounds());
@@ -129,38 +188,65 @@ impl Drop for StoreQuerier {
 
 impl Querier for StoreQuerier {
     fn select(&self, matchers: &[Matcher]) -> Result<Vec<SeriesHandle>, StoreError> {
-        let mut found: Vec<(Labels, Source)> = Vec::new();
-        for (at, live) in self.parts.iter().enumerate() {
-            let ids = live.part.with_index(|index| index::select(index, matchers))?;
-            let mut kept = Vec::with_capacity(ids.len());
-            for id in ids {
-                if live.part.overlaps(id, self.mint, self.maxt)? {
-                    kept.push(id);
-                }
-            }
-            live.part.with_index(|index| {
-                for id in kept {
-                    found.push((index.labels(id)?, Source { part: at as u32, series: id }));
-                }
-                Ok(())
-            })?;
-        }
+        let mut found = self.select_in_parts(matchers)?;
         found.extend(self.select_in_head(matchers)?);
         // Each part's series come in order already, which this sort takes advantage of. It is stable:
         // sources of one series stay in the order in which they win.
         found.sort_by(|a, b| a.0.cmp(&b.0));
-        let mut selected = self.selected.write().unwrap_or_else(PoisonError::into_inner);
-        let mut handles: Vec<SeriesHandle> = Vec::new();
-        for (labels, source) in found {
-            match (handles.last(), selected.last_mut()) {
-                (Some(last), Some(sources)) if last.labels == labels => sources.push(source),
-                _ => {
-                    handles.push(SeriesHandle { labels, token: selected.len() as u64 });
-                    selected.push(SmallVec::from_slice(&[source]));
-                }
+        Ok(self.hand_out(found, |labels, handles| {
+            let last = handles.len().checked_sub(1)?;
+            (handles.get(last)?.labels == *labels).then_some(last)
+        }))
+    }
+
+    fn select_unordered(&self, matchers: &[Matcher]) -> Result<Vec<SeriesHandle>, StoreError> {
+        let mut found = self.select_in_parts(matchers)?;
+        let places = self.parts.len() + usize::from(self.head_overlaps());
+        found.extend(self.match_in_head(matchers)?);
+        if places <= 1 {
+            let handle = |(labels, source): (Labels, Source)| SeriesHandle { labels, token: source.token() };
+            return Ok(found.into_iter().map(handle).collect());
+        }
+        let mut known: HashMap<Labels, usize, foldhash::fast::RandomState> = HashMap::default();
+        Ok(self.hand_out(found, |labels, handles| match known.get(labels) {
+            Some(at) => Some(*at),
+            None => {
+                known.insert(labels.clone(), handles.len());
+                None
+            }
+        }))
+    }
+
+    fn read_newest(
+        &self,
+        series: &SeriesHandle,
+        mint: TimestampMs,
+        maxt: TimestampMs,
+        out: &mut SampleColumns,
+    ) -> Result<(), StoreError> {
+        let source = Source::of(series.token);
+        if series.token & MANY != 0 || source.part != HEAD {
+            return self.read(series, mint, maxt, out);
+        }
+        out.clear();
+        let (mint, maxt) = (mint.max(self.mint), maxt.min(self.maxt));
+        let newest = {
+            let head = &self.core.head;
+            let shard = head.shard(source.series);
+            let skip_flushing = self.flushed >= head.flush_begun.load(Ordering::Acquire);
+            let visible_until = shard.endings.visible_until(self.view, source.series);
+            let Some(series) = shard.get(source.series) else { return Ok(()) };
+            series.newest(mint, maxt, visible_until, skip_flushing)
+        };
+        match newest {
+            Newest::Nothing => Ok(()),
+            Newest::Unsure => self.read(series, mint, maxt, out),
+            Newest::Float(t, v) => {
+                out.float_times.push(t);
+                out.floats.push(v);
+                Ok(())
             }
         }
-        Ok(handles)
     }
 
     fn read(
@@ -172,19 +258,21 @@ impl Querier for StoreQuerier {
     ) -> Result<(), StoreError> {
         out.clear();
         let (mint, maxt) = (mint.max(self.mint), maxt.min(self.maxt));
-        let sources = {
-            let selected = self.selected.read().unwrap_or_else(PoisonError::into_inner);
-            selected.get(series.token as usize).cloned()
-        };
-        let sources = sources.ok_or_else(|| {
+        let stranger = || {
             StoreError::new(ErrorKind::Invalid, format!("series {} is not of this querier", series.labels))
-        })?;
+        };
+        let sources: Sources = if series.token & MANY == 0 {
+            SmallVec::from_slice(&[Source::of(series.token)])
+        } else {
+            let selected = self.selected.read().unwrap_or_else(PoisonError::into_inner);
+            selected.get((series.token & !MANY) as usize).cloned().ok_or_else(stranger)?
+        };
         for Source { part, series } in sources {
             if part == HEAD {
                 self.read_head(series, mint, maxt, out)?;
                 continue;
             }
-            let Some(live) = self.parts.get(part as usize) else { continue };
+            let live = self.parts.get(part as usize).ok_or_else(stranger)?;
             if live.tombstones.is_empty() {
                 live.part.read(series, mint, maxt, out)?;
                 continue;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use kernel::{KernelMetrics, Lsn, PartId, Table, TableOptions, WalOptions};
 use model::{Exemplar, Labels, Matcher, TimestampMs};
 use platform::{Clock, Disk, OsDisk};
-use storage::metrics::HeadStatistics;
+use storage::metrics::{HeadStatistics, ReplayProgress};
 use storage::{Appender, MetricsStore, Querier, StoreError};
 
 use crate::appender::HeadAppender;
@@ -98,6 +98,17 @@ impl Store {
         settings: Settings,
         clock: Arc<dyn Clock>,
     ) -> Result<Store, StoreError> {
+        Store::open_watched(disk, dir, settings, clock, &ReplayProgress::default())
+    }
+
+    /// As [`Store::open_on`], while others look at `progress`.
+    pub fn open_watched(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        settings: Settings,
+        clock: Arc<dyn Clock>,
+        progress: &ReplayProgress,
+    ) -> Result<Store, StoreError> {
         let options = TableOptions {
             wal: WalOptions {
                 fsync: settings.fsync,
@@ -115,7 +126,8 @@ impl Store {
         let head = Head::new(&settings);
         let metrics = StoreMetrics::default();
         head.raise_floor(state.floor);
-        let replayed = recovery::replay(&table, &head, &state, &metrics, settings.window_ms.max(1))?;
+        let replayed =
+            recovery::replay(&table, &head, &state, &metrics, settings.window_ms.max(1), progress)?;
         head.count_bytes();
         let core = Arc::new(Core {
             window_ms: settings.window_ms.max(1),

@@ -6,7 +6,8 @@
 //!
 //! Scenarios: `a` (20,000 series × 480 scrapes), `b` (100,000 × 120), `million` (1,000,000 × 120) or
 //! `SERIES SCRAPES`. A scrape is 15 seconds after the one before; a batch holds 2,000 samples of 2,000 series,
-//! as a remote write request does. A second process opens what the first one left behind.
+//! as a remote write request does. A second process opens what the first one left behind; with `MEASURE_KEEP`
+//! in the environment it stays, and `replay DIRECTORY` opens it as often as one likes.
 
 mod workload;
 
@@ -23,27 +24,38 @@ use store_metrics::{Settings, Store};
 
 use workload::{Host, SERIES_PER_HOST, labels};
 
+/// As in the program, and so is the size of pages.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const HOSTS_PER_BATCH: usize = 4;
 const INTERVAL_MS: i64 = 15_000;
 const START: i64 = 1_700_000_000_000 / 7_200_000 * 7_200_000;
 
 fn main() -> Result<(), StoreError> {
+    // SAFETY: plain numbers that change nothing but how later page faults are served.
+    unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0) };
     let args: Vec<String> = std::env::args().skip(1).collect();
     let number = |at: usize, default| args.get(at).and_then(|arg| arg.parse().ok()).unwrap_or(default);
     let (series, scrapes) = match args.first().map(String::as_str) {
         Some("a") => (20_000, 480),
         Some("million") => (1_000_000, 120),
-        Some("reopen") => return reopen(Path::new(&args[1])),
+        Some("reopen") => return reopen(Path::new(&args[1]), true),
+        Some("replay") => return reopen(Path::new(&args[1]), false),
         None | Some("b") => (100_000, 120),
         Some(_) => (number(0, 100_000), number(1, 120)),
     };
+    let keep = std::env::var_os("MEASURE_KEEP").is_some();
     let dir = std::env::temp_dir().join(format!("store-metrics-measure-{}", std::process::id()));
     let result = write(&dir, series, scrapes).and_then(|()| {
         let this = std::env::current_exe().map_err(|error| StoreError::io(&dir, &error))?;
-        let child = std::process::Command::new(this).arg("reopen").arg(&dir).status();
+        let what = if keep { "replay" } else { "reopen" };
+        let child = std::process::Command::new(this).arg(what).arg(&dir).status();
         child.map(drop).map_err(|error| StoreError::io(&dir, &error))
     });
-    let _ = std::fs::remove_dir_all(&dir);
+    if !keep {
+        let _ = std::fs::remove_dir_all(&dir);
+    }
     result
 }
 
@@ -86,8 +98,8 @@ fn write(dir: &Path, series: usize, scrapes: usize) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Opens a store that nobody closed.
-fn reopen(dir: &Path) -> Result<(), StoreError> {
+/// Opens a store that nobody closed, and flushes it.
+fn reopen(dir: &Path, flush: bool) -> Result<(), StoreError> {
     let (started, cpu) = (Instant::now(), cpu_time());
     let settings = Settings { background: false, ..Settings::default() };
     let store = Store::open(dir, settings, Arc::new(SystemClock::new()))?;
@@ -98,6 +110,9 @@ fn reopen(dir: &Path) -> Result<(), StoreError> {
         resident_kib() >> 10,
         peak_kib() >> 10
     );
+    if !flush {
+        return Ok(());
+    }
     read(&store, "head")?;
     let started = Instant::now();
     store.flush()?;

@@ -5,11 +5,13 @@
 
 pub mod counter_reset;
 pub mod exemplars;
+pub mod recent;
 pub mod sealed;
 pub mod series;
 pub mod starts;
 pub mod times_pool;
 pub mod visibility;
+pub mod windows;
 pub mod xor;
 
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
@@ -27,7 +29,7 @@ use visibility::{Endings, Visibility};
 use crate::Settings;
 
 /// More than the threads that will ever append or read at once.
-const SHARDS: usize = 16;
+pub const SHARDS: usize = 16;
 /// This many neighbours share a shard, and lie side by side in it: series born together are appended to
 /// together.
 const BLOCK: usize = 256;
@@ -117,7 +119,12 @@ impl Head {
 
     /// The shard that holds series `id`.
     pub fn shard(&self, id: SeriesId) -> MutexGuard<'_, Shard> {
-        self.shards[shard_of(id)].lock().unwrap_or_else(PoisonError::into_inner)
+        self.shard_at(shard_of(id))
+    }
+
+    /// The shard with this number, which is below [`SHARDS`].
+    pub fn shard_at(&self, at: usize) -> MutexGuard<'_, Shard> {
+        self.shards[at].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Visits every series, shard by shard.

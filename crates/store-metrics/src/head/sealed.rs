@@ -7,6 +7,7 @@ use model::{FloatHistogram, TimestampMs, Value};
 use smallvec::SmallVec;
 use storage::{ErrorKind, StoreError, metrics::SampleColumns};
 
+use super::recent::with_columns;
 use super::starts::{StartRun, expand};
 use super::times_pool::TimesPool;
 use super::xor::{XorChunk, XorReader};
@@ -79,6 +80,19 @@ impl Sealed {
         own + size_of::<Sealed>() + 16
     }
 
+    /// The newest sample not after `maxt`; `None` when only decoding everything could tell.
+    pub fn newest(&self, maxt: TimestampMs) -> Option<(TimestampMs, f64)> {
+        match &self.form {
+            Form::Xor { count, bits } => XorReader::new(self.min_t, *count, bits).newest(maxt),
+            Form::Floats { .. } => {
+                let mut columns = SampleColumns::default();
+                self.decode(i64::MIN, maxt, &mut columns).ok()?;
+                columns.float_times.last().copied().zip(columns.floats.last().copied())
+            }
+            Form::Histograms { .. } => None,
+        }
+    }
+
     /// Appends the samples in `mint..=maxt`.
     pub fn decode(
         &self,
@@ -89,21 +103,17 @@ impl Sealed {
         let damaged = |e| StoreError::new(ErrorKind::Corrupt, format!("chunk in memory: {e}"));
         match &self.form {
             Form::Xor { count, bits } => {
-                for (t, v) in XorReader::new(self.min_t, *count, bits) {
-                    if (mint..=maxt).contains(&t) {
-                        out.float_times.push(t);
-                        out.floats.push(v);
-                    }
-                }
+                let reader = XorReader::new(self.min_t, *count, bits);
+                reader.append_to(mint, maxt, &mut out.float_times, &mut out.floats);
             }
-            Form::Floats { times: encoded, values: column } => {
-                let (mut times, mut values) = (Vec::new(), Vec::new());
-                timestamps::decode(&mut Cursor::new(encoded), &mut times).map_err(damaged)?;
-                floats::decode(&mut Cursor::new(column), &mut values).map_err(damaged)?;
-                let from = times.partition_point(|t| *t < mint);
-                let to = times.partition_point(|t| *t <= maxt).max(from);
-                out.float_times.extend_from_slice(times.get(from..to).unwrap_or(&[]));
-                out.floats.extend_from_slice(values.get(from..to).unwrap_or(&[]));
+            Form::Floats { times, values } => {
+                with_columns(times, values, |times, values| {
+                    let from = times.partition_point(|t| *t < mint);
+                    let to = times.partition_point(|t| *t <= maxt).max(from);
+                    out.float_times.extend_from_slice(times.get(from..to).unwrap_or(&[]));
+                    out.floats.extend_from_slice(values.get(from..to).unwrap_or(&[]));
+                })
+                .map_err(damaged)?;
             }
             Form::Histograms { times: encoded, values: column } => {
                 let (mut times, mut values) = (Vec::new(), Vec::new());
@@ -124,7 +134,8 @@ pub struct Grabbed {
     maxt: TimestampMs,
     in_order_max: TimestampMs,
     pub sealed: SmallVec<[Sealed; 4]>,
-    pub open: Vec<(TimestampMs, f64)>,
+    /// A copy, since the series goes on.
+    pub open: Option<XorChunk>,
     pub histograms: Vec<(TimestampMs, Arc<FloatHistogram>)>,
     pub late: Vec<Late>,
     /// Of the samples in time order.
@@ -152,9 +163,9 @@ impl Grabbed {
         for sealed in &self.sealed {
             sealed.decode(self.mint, self.in_order_max.min(self.maxt), out)?;
         }
-        for (t, v) in self.open {
-            out.float_times.push(t);
-            out.floats.push(v);
+        if let Some(open) = &self.open {
+            let maxt = self.in_order_max.min(self.maxt);
+            open.reader().append_to(self.mint, maxt, &mut out.float_times, &mut out.floats);
         }
         out.histograms.extend(self.histograms);
         expand(&self.starts, out);

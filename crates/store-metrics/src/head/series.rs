@@ -50,6 +50,14 @@ struct Rest {
     flushing_late: Vec<Late>,
 }
 
+/// What [`Series::newest`] finds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Newest {
+    Float(TimestampMs, f64),
+    Nothing,
+    Unsure,
+}
+
 /// Which times the head accepts.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
@@ -118,13 +126,13 @@ impl Series {
     }
 
     /// Stores an accepted sample. Returns whether it was new: of two samples with one time the first stays.
-    /// `start`: since when it counts, zero when it does not say.
+    /// `start`: since when it counts, zero when it does not say. `window_start`: of the window `t` lies in.
     pub fn push(
         &mut self,
         t: TimestampMs,
         value: Value,
         start: TimestampMs,
-        window: i64,
+        window_start: TimestampMs,
         pool: &TimesPool,
     ) -> bool {
         let start = starts::kept(start, t);
@@ -135,7 +143,8 @@ impl Series {
         if start != 0 {
             starts::note(&mut self.rest_mut().starts, previous, t, start);
         }
-        let crosses = |first: TimestampMs| first.div_euclid(window) != t.div_euclid(window);
+        // Chunks keep to one window.
+        let crosses = |first: TimestampMs| first < window_start;
         match value {
             Value::Float(v) => {
                 if self.last_is_histogram() {
@@ -244,7 +253,7 @@ impl Series {
         let in_order_max = maxt.min(visible_until);
         let mut grabbed = Grabbed::new(mint, maxt, in_order_max);
         if self.open.count() > 0 && self.open.first_t() <= in_order_max && self.open.last_t() >= mint {
-            grabbed.open.extend(self.open.reader().filter(|(t, _)| (mint..=in_order_max).contains(t)));
+            grabbed.open = Some(self.open.clone());
         }
         let Some(rest) = &self.rest else { return grabbed };
         let skipped = if skip_flushing { rest.flushing } else { 0 };
@@ -261,6 +270,42 @@ impl Series {
         let starts = rest.starts.iter().filter(|run| run.from <= in_order_max && run.to >= mint);
         grabbed.starts.extend(starts);
         grabbed
+    }
+
+    /// The newest sample in `mint..=maxt`, found without decoding more than one chunk. Otherwise as
+    /// [`Series::grab`], which is what is left to do when the answer is [`Newest::Unsure`].
+    pub fn newest(
+        &self,
+        mint: TimestampMs,
+        maxt: TimestampMs,
+        visible_until: TimestampMs,
+        skip_flushing: bool,
+    ) -> Newest {
+        let in_order_max = maxt.min(visible_until);
+        let judge = |newest: Option<(TimestampMs, f64)>| match newest {
+            Some((t, v)) if t >= mint => Newest::Float(t, v),
+            Some(_) => Newest::Nothing,
+            None => Newest::Unsure,
+        };
+        if let Some(rest) = &self.rest
+            && !(rest.late.is_empty() && rest.flushing_late.is_empty() && rest.histograms.is_empty())
+        {
+            return Newest::Unsure;
+        }
+        if self.open.count() > 0 && self.open.first_t() <= in_order_max {
+            return judge(match self.open.last_t() <= in_order_max {
+                true => Some((self.open.last_t(), f64::from_bits(self.open.last_value_bits()))),
+                false => self.open.reader().newest(in_order_max),
+            });
+        }
+        let Some(rest) = &self.rest else { return Newest::Nothing };
+        let skipped = if skip_flushing { rest.flushing } else { 0 };
+        let left = rest.sealed.get(skipped..).unwrap_or_default();
+        match left.iter().rfind(|sealed| sealed.min_t <= in_order_max) {
+            Some(sealed) if sealed.max_t < mint => Newest::Nothing,
+            Some(sealed) => judge(sealed.newest(in_order_max)),
+            None => Newest::Nothing,
+        }
     }
 
     /// Seals and sets aside everything before `until`. Returns whether there is anything.

@@ -118,8 +118,24 @@ impl SeriesPart {
         maxt: TimestampMs,
         out: &mut SampleColumns,
     ) -> Result<(), StoreError> {
-        let directory = &self.roots()?.directory;
+        if out.is_empty() {
+            return self.read_into(series, mint, maxt, out);
+        }
         let mut own = SampleColumns::default();
+        self.read_into(series, mint, maxt, &mut own)?;
+        merge_columns(out, &own);
+        Ok(())
+    }
+
+    /// Appends to `own`, which holds nothing.
+    fn read_into(
+        &self,
+        series: SeriesId,
+        mint: TimestampMs,
+        maxt: TimestampMs,
+        own: &mut SampleColumns,
+    ) -> Result<(), StoreError> {
+        let directory = &self.roots()?.directory;
         let mut values = Vec::new();
         for chunk in directory.chunks_of(series)? {
             let chunk = chunk?;
@@ -171,7 +187,6 @@ impl SeriesPart {
         if !own.start_times.is_sorted() {
             own.start_times.sort_unstable();
         }
-        merge_columns(out, &own);
         Ok(())
     }
 

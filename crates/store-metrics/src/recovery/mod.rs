@@ -1,0 +1,192 @@
+//! From the log back into memory after a start.
+//!
+//! Series get new ids; the log's own ids are only good to follow a definition to its samples. What a flush
+//! has written already is skipped, so memory ends up holding what it held before, not more.
+//!
+//! ```text
+//! log ─► round of records ─► read, on all processors ─► log ids to series, in order ─► applied, by shard
+//! ```
+
+mod apply;
+mod round;
+
+use index::{SeriesId, Slots};
+use kernel::{Lsn, Table};
+use model::{Labels, TimestampMs};
+use storage::StoreError;
+use storage::metrics::ReplayProgress;
+
+use crate::error::from_kernel;
+use crate::head::Head;
+use crate::log::flushed_until;
+use crate::metrics::StoreMetrics;
+use crate::record::{Batch, Deletion, Record};
+use crate::state::State;
+
+use apply::NOBODY;
+use round::Round;
+
+/// More threads only wait for memory.
+const THREADS_MAX: usize = 8;
+
+/// Replays the log into `head`. Returns the newest time met; `i64::MIN` without samples.
+pub fn replay(
+    table: &Table,
+    head: &Head,
+    state: &State,
+    metrics: &StoreMetrics,
+    window_ms: i64,
+    progress: &ReplayProgress,
+) -> Result<TimestampMs, StoreError> {
+    progress.begin(table.low_water().0, table.wal_end().0);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
+    let mut replay = Replay {
+        head,
+        state,
+        window_ms,
+        threads,
+        series: Slots::default(),
+        ready: Vec::new(),
+        unfinished: Vec::new(),
+        newest: i64::MIN,
+        skipped: 0,
+    };
+    let mut round = Round::default();
+    let report = table
+        .replay(|lsn, bytes| {
+            if round.push(lsn, bytes) {
+                replay.round(&mut round);
+                progress.at(lsn.0);
+            }
+            Ok(())
+        })
+        .map_err(from_kernel)?;
+    replay.round(&mut round);
+    progress.end();
+    if replay.skipped > 0 || !report.damage.is_empty() {
+        tracing::error!(
+            skipped = replay.skipped,
+            damages = report.damage.len(),
+            "the metrics log was damaged"
+        );
+    }
+    StoreMetrics::add(&metrics.records_skipped, replay.skipped);
+    Ok(replay.newest)
+}
+
+struct Replay<'r> {
+    head: &'r Head,
+    state: &'r State,
+    window_ms: i64,
+    threads: usize,
+    /// By the log's id.
+    series: Slots<Known>,
+    /// Batches to be applied, with the head's ids.
+    ready: Vec<Batch>,
+    /// Pieces of a commit whose last piece has not come yet.
+    unfinished: Vec<(Lsn, Batch)>,
+    newest: TimestampMs,
+    skipped: u64,
+}
+
+/// A series the log has defined.
+struct Known {
+    labels: Labels,
+    /// In the head, once a sample was kept.
+    id: Option<SeriesId>,
+}
+
+impl Replay<'_> {
+    fn round(&mut self, round: &mut Round) {
+        for (lsn, record) in round.read(self.threads) {
+            match record {
+                Ok(Record::Batch(batch)) if batch.continues => self.unfinished.push((lsn, batch)),
+                Ok(Record::Batch(batch)) => {
+                    for (lsn, piece) in std::mem::take(&mut self.unfinished) {
+                        self.batch(lsn, piece);
+                    }
+                    self.batch(lsn, batch);
+                }
+                Ok(Record::Deletion(deletion)) => self.delete(&deletion),
+                Err(error) => {
+                    self.skipped += 1;
+                    tracing::error!(%error, %lsn, "a record of the metrics log makes no sense and is skipped");
+                }
+            }
+        }
+        self.apply();
+    }
+
+    fn apply(&mut self) {
+        apply::apply(self.head, &self.ready, self.window_ms, self.threads);
+        self.ready.clear();
+    }
+
+    /// Turns a batch's ids into the head's. In the order of the log: a later generation may use an id anew.
+    fn batch(&mut self, lsn: Lsn, mut batch: Batch) {
+        for (id, labels) in std::mem::take(&mut batch.definitions) {
+            self.series.insert(id as usize, Known { labels, id: None });
+        }
+        let flushed_until = flushed_until(&self.state.marks, lsn);
+        let (mut oldest, mut newest) = (i64::MAX, i64::MIN);
+        let mut note = |t: TimestampMs| (oldest, newest) = (oldest.min(t), newest.max(t));
+        batch.floats.times.iter().copied().for_each(&mut note);
+        batch.histograms.iter().for_each(|(_, t, _)| note(*t));
+        self.newest = self.newest.max(newest);
+        self.head.note_newest(newest);
+        if newest >= flushed_until && batch.samples() > 0 {
+            let mut kept_from = i64::MAX;
+            for at in 0..batch.floats.len() {
+                let t = batch.floats.time(at);
+                if let Some(id) = batch.floats.series.get_mut(at) {
+                    *id = if t < flushed_until { NOBODY } else { self.series_of(*id) };
+                    kept_from = if *id == NOBODY { kept_from } else { kept_from.min(t) };
+                }
+            }
+            for (id, t, _) in &mut batch.histograms {
+                *id = if *t < flushed_until { NOBODY } else { self.series_of(*id) };
+                kept_from = if *id == NOBODY { kept_from } else { kept_from.min(*t) };
+            }
+            if kept_from != i64::MAX {
+                self.head.note_times(kept_from, newest);
+            }
+        } else {
+            batch.floats = Default::default();
+            batch.histograms = Vec::new();
+        }
+        for (id, exemplar) in std::mem::take(&mut batch.exemplars) {
+            match self.series.get(id as usize) {
+                Some(known) => {
+                    let mut ring = self.head.exemplars.lock().unwrap_or_else(|e| e.into_inner());
+                    ring.push(&known.labels, exemplar);
+                }
+                None => self.skipped += 1,
+            }
+        }
+        self.ready.push(batch);
+    }
+
+    /// The head's id for the log's; [`NOBODY`] without a definition: the record before was damaged.
+    #[inline]
+    fn series_of(&mut self, id: SeriesId) -> SeriesId {
+        let known = self.series.get_mut(id as usize);
+        let found = known.and_then(|known| match known.id {
+            Some(id) => Some(id),
+            None => Some(*known.id.insert(self.head.series_id(&known.labels).ok()?.0)),
+        });
+        self.skipped += u64::from(found.is_none());
+        found.unwrap_or(NOBODY)
+    }
+
+    fn delete(&mut self, deletion: &Deletion) {
+        self.apply();
+        for labels in &deletion.series {
+            let Some(id) = self.head.index().get(labels) else { continue };
+            if let Some(series) = self.head.shard(id).get_mut(id)
+                && series.delete(deletion.mint, deletion.maxt, &self.head.times).is_err()
+            {
+                self.skipped += 1;
+            }
+        }
+    }
+}
