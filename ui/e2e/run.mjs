@@ -220,14 +220,19 @@ try {
 
   for (const [name, path, ready] of [
     ["prometheus query", "/query?expr=up", ".explore-chart"],
-    ["prometheus graph link", "/graph?g0.expr=up", ".explore-chart"],
+    ["prometheus graph link", "/graph?g0.expr=up&g0.tab=0", ".explore-chart"],
+    ["prometheus query table", "/query?g0.expr=up&g0.tab=table&g1.expr=vector(1)&g1.tab=table", ".query-panel + .query-panel .data-table"],
+    ["prometheus query explained", `/query?g0.tab=explain&g0.expr=${encodeURIComponent("sum by (mode) (rate(node_cpu_seconds_total[1m])) / 2")}`, ".explain-found"],
     ["prometheus targets", "/targets", ".data-table, .state"],
     ["prometheus rules", "/rules", ".rules, .state"],
     ["prometheus alerts", "/alerts", ".rules, .state"],
     ["prometheus status", "/status", ".data-table"],
     ["prometheus flags", "/flags", ".data-table"],
     ["prometheus config", "/config", "pre.code"],
-    ["prometheus tsdb status", "/tsdb-status", ".vitals, .card"],
+    ["prometheus tsdb status", "/tsdb-status", "#cardinality .bars tbody tr"],
+    ["prometheus cardinality of a metric", "/tsdb-status?focus=__name__&focus=up&by=job", "#cardinality .bars + *, #cardinality .bars tbody tr"],
+    ["prometheus service discovery", "/service-discovery", ".found-item"],
+    ["prometheus queries", "/queries", ".list-section"],
   ]) await visit(name, prometheus + path, ready);
 
   await visit("alertmanager alerts", `${alertmanager}/#/alerts`, ".page-header");

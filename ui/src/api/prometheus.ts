@@ -1,6 +1,7 @@
 // The metrics API.
 import { base } from "./base";
 import { getJson, postForm, type Params } from "./http";
+import type { Node } from "../lib/ast";
 import type { Labels } from "../lib/legend";
 
 export interface Envelope<T> {
@@ -10,16 +11,23 @@ export interface Envelope<T> {
   infos?: string[];
 }
 
+/** A native histogram; a bucket is its boundary rule (0 open left, 1 open right, 2 open both, 3 closed both), bounds, count. */
+export interface Histogram {
+  count: string;
+  sum: string;
+  buckets?: [rule: number, low: string, high: string, count: string][];
+}
+
 export interface MatrixSeries {
   metric: Labels;
   values?: [number, string][];
-  histograms?: [number, unknown][];
+  histograms?: [number, Histogram][];
 }
 
 export interface VectorSample {
   metric: Labels;
   value?: [number, string];
-  histogram?: [number, unknown];
+  histogram?: [number, Histogram];
 }
 
 export type QueryData =
@@ -27,8 +35,13 @@ export type QueryData =
   | { resultType: "vector"; result: VectorSample[] }
   | { resultType: "scalar" | "string"; result: [number, string] };
 
+export interface QueryStatistics {
+  timings?: Record<string, number>;
+  samples?: { totalQueryableSamples?: number; peakSamples?: number; samplesRead?: number };
+}
+
 export interface Answer<T> {
-  data: T;
+  data: T & { stats?: QueryStatistics };
   notes: string[];
 }
 
@@ -39,12 +52,12 @@ async function get<T>(path: string, params?: Params, signal?: AbortSignal): Prom
 }
 
 export async function queryRange(query: string, from: number, to: number, stepMs: number, signal?: AbortSignal): Promise<Answer<QueryData>> {
-  const params = { query, start: from / 1000, end: to / 1000, step: stepMs / 1000 };
+  const params = { query, start: from / 1000, end: to / 1000, step: stepMs / 1000, stats: "true" };
   return withNotes(await postForm<Envelope<QueryData>>(`${root()}/query_range`, params, signal));
 }
 
 export async function queryInstant(query: string, at?: number, signal?: AbortSignal): Promise<Answer<QueryData>> {
-  return withNotes(await postForm<Envelope<QueryData>>(`${root()}/query`, { query, time: at === undefined ? undefined : at / 1000 }, signal));
+  return withNotes(await postForm<Envelope<QueryData>>(`${root()}/query`, { query, time: at === undefined ? undefined : at / 1000, stats: "true" }, signal));
 }
 
 const withNotes = (e: Envelope<QueryData>): Answer<QueryData> => ({ data: e.data, notes: [...(e.warnings ?? []), ...(e.infos ?? [])] });
@@ -60,6 +73,16 @@ export async function instantVector(query: string, at?: number, signal?: AbortSi
 export function parseSample(text: string): number {
   return text === "+Inf" ? Infinity : text === "-Inf" ? -Infinity : Number(text);
 }
+
+export const parseQuery = (query: string) => get<Node>("/parse_query", { query });
+export const formatQuery = (query: string) => get<string>("/format_query", { query });
+
+export interface ExemplarSeries {
+  seriesLabels: Labels;
+  exemplars: { labels: Labels; value: string; timestamp: number }[];
+}
+
+export const exemplars = (query: string, from: number, to: number) => get<ExemplarSeries[]>("/query_exemplars", { query, start: from / 1000, end: to / 1000 });
 
 export const labelNames = (params: Params = {}) => get<string[]>("/labels", params);
 export const labelValues = (label: string, params: Params = {}) => get<string[]>(`/label/${encodeURIComponent(label)}/values`, params);

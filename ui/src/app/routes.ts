@@ -27,6 +27,7 @@ const Rules = lazy(() => import("../pages/Rules"));
 const RuleAlerts = lazy(() => import("../pages/RuleAlerts"));
 const Targets = lazy(() => import("../pages/Targets"));
 const ServiceDiscovery = lazy(() => import("../pages/ServiceDiscovery"));
+const QueryPage = lazy(() => import("../pages/query/QueryPage"));
 const Queries = lazy(() => import("../pages/Queries"));
 const Traces = lazy(() => import("../pages/Traces"));
 const TracePage = lazy(() => import("../pages/TracePage"));
@@ -53,9 +54,9 @@ const routeTable: Record<Service, Route[]> = {
     { path: "/trace/:id", page: TracePage },
   ],
   prometheus: [
-    { path: "/", page: Explore },
-    { path: "/query", page: Explore },
-    { path: "/graph", page: Explore },
+    { path: "/", page: QueryPage },
+    { path: "/query", page: QueryPage },
+    { path: "/graph", page: QueryPage },
     { path: "/alerts", page: RuleAlerts },
     { path: "/targets", page: Targets },
     { path: "/rules", page: Rules },

@@ -78,10 +78,3 @@ function inOrder(text: string, parts: string[]): boolean {
   }
   return true;
 }
-
-export const promqlWords = [
-  "abs", "absent", "absent_over_time", "avg", "avg_over_time", "bottomk", "ceil", "changes", "clamp", "clamp_max", "clamp_min", "count", "count_over_time", "count_values", "day_of_week", "delta", "deriv",
-  "exp", "floor", "group", "histogram_avg", "histogram_count", "histogram_quantile", "histogram_sum", "hour", "idelta", "increase", "irate", "label_join", "label_replace", "last_over_time", "ln", "log2", "log10",
-  "max", "max_over_time", "min", "min_over_time", "minute", "month", "predict_linear", "present_over_time", "quantile", "quantile_over_time", "rate", "resets", "round", "scalar", "sgn", "sort", "sort_desc", "sqrt",
-  "stddev", "stddev_over_time", "stdvar", "sum", "sum_over_time", "time", "timestamp", "topk", "vector", "year",
-];

@@ -4,15 +4,14 @@ import { isAbort, messageOf } from "../api/http";
 import { theme } from "../app/theme";
 import { Chart } from "../chart/Chart";
 import { Legend } from "../chart/Legend";
+import { matrixSeries } from "../lib/matrix";
 import type { ChartModel, ChartSeries } from "../chart/model";
-import { paletteColor } from "../lib/colors";
-import { promqlWords } from "../lib/complete";
-import { openGaps } from "../lib/frames";
-import { autoNames, type Labels } from "../lib/legend";
+import type { Labels } from "../lib/legend";
 import { chartInterval, type Range } from "../lib/time";
 import { formatValue } from "../lib/units";
 import { Empty, ErrorState, LabelChips } from "../ui/States";
-import { QueryInput, type CompletionSource } from "../ui/QueryInput";
+import { metricCompletion } from "../ui/metricCompletion";
+import { QueryInput } from "../ui/QueryInput";
 import type { TimeState } from "../ui/useTimeRange";
 
 const POINTS = 400;
@@ -62,17 +61,7 @@ export function ExploreMetrics(props: { expr: string; onRun: (expr: string) => v
   }));
   createEffect(on(() => props.expr, () => setHidden(new Set<string>()), { defer: true }));
 
-  const series = createMemo((): ChartSeries[] => {
-    const r = result();
-    if (!r) return [];
-    const drawn = r.drawn.slice(0, MAX_DRAWN);
-    const names = unique(autoNames(drawn.map((s) => s.metric)));
-    return drawn.map((s, i) => {
-      const samples = s.values ?? [];
-      const gapped = openGaps(samples.map(([t]) => Math.round(t * 1000)), samples.map(([, v]) => prometheus.parseSample(v)), r.stepMs);
-      return { name: names[i]!, color: paletteColor(i, theme()), ...gapped, width: 1.25, axis: {}, draw: "line" as const };
-    });
-  });
+  const series = createMemo((): ChartSeries[] => (result() ? matrixSeries(result()!.drawn.slice(0, MAX_DRAWN), result()!.stepMs, theme()) : []));
   const model = createMemo((): ChartModel => ({ series: series().map((s) => ({ ...s, hidden: hidden().has(s.name) })), range: result()?.range ?? props.time.range(), tooltip: { mode: "multi", sort: "desc" } }));
   const labelKeys = () => [...new Set((result()?.rows ?? []).slice(0, MAX_ROWS).flatMap((r) => Object.keys(r.metric)))];
 
@@ -109,24 +98,6 @@ export function ExploreMetrics(props: { expr: string; onRun: (expr: string) => v
   );
 }
 
-// Legends hide and show by name, so two series must never share one.
-function unique(names: string[]): string[] {
-  const seen = new Map<string, number>();
-  return names.map((n) => {
-    const count = (seen.get(n) ?? 0) + 1;
-    seen.set(n, count);
-    return count === 1 ? n : `${n} (${count})`;
-  });
-}
-
-function rowsOf(data: prometheus.QueryData): { metric: Labels; value: string }[] {
-  switch (data.resultType) {
-    case "vector": return data.result.map((s) => ({ metric: s.metric, value: s.value ? s.value[1] : `histogram ${JSON.stringify(s.histogram?.[1])}` }));
-    case "matrix": return data.result.map((s) => ({ metric: s.metric, value: (s.values ?? []).map(([t, v]) => `${v} @${t}`).join("\n") }));
-    default: return [{ metric: {}, value: data.result[1] }];
-  }
-}
-
 const examples: [string, string][] = [
   ["Which targets are up", "up"],
   ["CPU use by mode", "sum by (mode) (rate(node_cpu_seconds_total[1m]))"],
@@ -146,27 +117,10 @@ function Suggestions(props: { onRun: (expr: string) => void }) {
   );
 }
 
-/** Remembers answers for a minute: completion asks on every key. */
-function remembered<T>(load: (...args: string[]) => Promise<T>): (...args: string[]) => Promise<T> {
-  const cache = new Map<string, { at: number; value: Promise<T> }>();
-  return (...args) => {
-    const key = JSON.stringify(args);
-    const hit = cache.get(key);
-    if (hit && Date.now() - hit.at < 60_000) return hit.value;
-    const value = load(...args);
-    cache.set(key, { at: Date.now(), value });
-    value.catch(() => cache.delete(key));
-    if (cache.size > 200) cache.delete(cache.keys().next().value!);
-    return value;
-  };
+function rowsOf(data: prometheus.QueryData): { metric: Labels; value: string }[] {
+  switch (data.resultType) {
+    case "vector": return data.result.map((s) => ({ metric: s.metric, value: s.value ? s.value[1] : `histogram ${JSON.stringify(s.histogram?.[1])}` }));
+    case "matrix": return data.result.map((s) => ({ metric: s.metric, value: (s.values ?? []).map(([t, v]) => `${v} @${t}`).join("\n") }));
+    default: return [{ metric: {}, value: data.result[1] }];
+  }
 }
-
-const labelsOf = remembered((metric) => prometheus.labelNames(metric ? { "match[]": metric } : {}));
-const valuesOf = remembered((label, metric) => prometheus.labelValues(label!, metric ? { "match[]": metric } : {}));
-const metricCompletion: CompletionSource = {
-  metrics: remembered(() => prometheus.labelValues("__name__")) as () => Promise<string[]>,
-  labels: (metric) => labelsOf(metric ?? ""),
-  values: (label, metric) => valuesOf(label, metric ?? ""),
-  words: promqlWords,
-};
-

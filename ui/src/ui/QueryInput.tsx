@@ -7,6 +7,8 @@ export interface CompletionSource {
   labels: (metric?: string) => Promise<readonly string[]>;
   values: (label: string, metric?: string) => Promise<readonly string[]>;
   words: readonly string[];
+  /** A few words beside a suggestion. */
+  describe?: (option: string) => string | undefined;
 }
 
 const MAX_SUGGESTIONS = 12;
@@ -106,7 +108,7 @@ export function QueryInput(props: { value: string; onRun: (text: string) => void
       <Show when={options().length > 0}>
         <div class="popover suggestions" role="listbox">
           <For each={options()}>
-            {(o, i) => <button class="option mono" role="option" tabindex="-1" aria-selected={i() === chosen()} classList={{ active: i() === chosen() }} onMouseDown={(e) => (e.preventDefault(), accept(o))}>{o}</button>}
+            {(o, i) => <button class="option mono" role="option" tabindex="-1" aria-selected={i() === chosen()} classList={{ active: i() === chosen() }} onMouseDown={(e) => (e.preventDefault(), accept(o))}>{o}<Show when={props.source.describe?.(o)}><span class="muted describe">{props.source.describe!(o)}</span></Show></button>}
           </For>
         </div>
       </Show>
