@@ -29,10 +29,10 @@ use visibility::{Endings, Visibility};
 use crate::Settings;
 
 /// More than the threads that will ever append or read at once.
-pub const SHARDS: usize = 16;
+const SHARDS: usize = 16;
 /// This many neighbours share a shard, and lie side by side in it: series born together are appended to
 /// together.
-const BLOCK: usize = 256;
+pub const BLOCK: usize = 256;
 
 pub struct Head {
     index: RwLock<LiveIndex>,
@@ -119,12 +119,7 @@ impl Head {
 
     /// The shard that holds series `id`.
     pub fn shard(&self, id: SeriesId) -> MutexGuard<'_, Shard> {
-        self.shard_at(shard_of(id))
-    }
-
-    /// The shard with this number, which is below [`SHARDS`].
-    pub fn shard_at(&self, at: usize) -> MutexGuard<'_, Shard> {
-        self.shards[at].lock().unwrap_or_else(PoisonError::into_inner)
+        self.shards[shard_of(id)].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Visits every series, shard by shard.

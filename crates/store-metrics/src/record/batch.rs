@@ -59,6 +59,12 @@ impl Floats {
         self.series.len()
     }
 
+    pub fn clear(&mut self) {
+        self.series.clear();
+        self.times.clear();
+        self.values.clear();
+    }
+
     #[inline]
     pub fn time(&self, at: usize) -> TimestampMs {
         let at = if self.times.len() == 1 { 0 } else { at };
@@ -125,14 +131,15 @@ impl Batch {
         values.iter().for_each(|value| value::write(body, *value));
     }
 
-    pub fn decode(cursor: &mut Cursor<'_>) -> Result<Batch, StoreError> {
+    /// Reads a batch. `spare` lends its memory to the columns.
+    pub fn decode(cursor: &mut Cursor<'_>, spare: Floats) -> Result<Batch, StoreError> {
         let mut batch = Batch::default();
         let base = cursor.ivarint().map_err(damaged)?;
         for _ in 0..cursor.count(2).map_err(damaged)? {
             let id = series_id(cursor.uvarint().map_err(damaged)?)?;
             batch.definitions.push((id, labels(cursor)?));
         }
-        batch.floats = decode_floats(cursor, base)?;
+        batch.floats = decode_floats(cursor, base, spare)?;
         let count = cursor.count(2).map_err(damaged)?;
         if count > 0 {
             let mut heads = Vec::with_capacity(count);
@@ -167,7 +174,13 @@ impl Batch {
     }
 }
 
-fn decode_floats(cursor: &mut Cursor<'_>, base: TimestampMs) -> Result<Floats, StoreError> {
+fn decode_floats(
+    cursor: &mut Cursor<'_>,
+    base: TimestampMs,
+    mut floats: Floats,
+) -> Result<Floats, StoreError> {
+    floats.clear();
+
     let head = cursor.uvarint().map_err(damaged)?;
     let own_times = head & 1 == 1;
     // Each value takes a byte at least.
@@ -175,7 +188,7 @@ fn decode_floats(cursor: &mut Cursor<'_>, base: TimestampMs) -> Result<Floats, S
     if count > cursor.remaining() || count > SAMPLES_MAX {
         return Err(corrupt("more samples claimed than there can be"));
     }
-    let mut floats = Floats { series: Vec::with_capacity(count), ..Floats::default() };
+    floats.series.reserve(count);
     let mut next = 0i64;
     while floats.series.len() < count {
         let first = series_id(next.wrapping_add(cursor.ivarint().map_err(damaged)?) as u64)?;
@@ -188,14 +201,14 @@ fn decode_floats(cursor: &mut Cursor<'_>, base: TimestampMs) -> Result<Floats, S
         next = i64::from(first) + len as i64;
     }
     if own_times {
-        floats.times.reserve_exact(count);
+        floats.times.reserve(count);
         for _ in 0..count {
             floats.times.push(base.wrapping_add(cursor.ivarint().map_err(damaged)?));
         }
     } else if count > 0 {
         floats.times.push(base);
     }
-    floats.values.reserve_exact(count);
+    floats.values.reserve(count);
     for _ in 0..count {
         floats.values.push(value::read(cursor).map_err(damaged)?);
     }

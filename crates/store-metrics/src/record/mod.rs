@@ -10,7 +10,7 @@ use codec::{Cursor, write_bytes, write_ivarint, write_uvarint};
 use model::{Labels, TimestampMs};
 use storage::{ErrorKind, StoreError};
 
-pub use batch::Batch;
+pub use batch::{Batch, Floats};
 
 /// Kind 1 was a batch before series were told as runs.
 const DELETION: u8 = 2;
@@ -62,22 +62,22 @@ impl Deletion {
 }
 
 impl Record {
-    pub fn decode(bytes: &[u8]) -> Result<Record, StoreError> {
+    /// Reads a record. `spare` lends its memory to the columns of a batch, `plain` to the unpacked bytes.
+    pub fn decode(bytes: &[u8], spare: Floats, plain: &mut Vec<u8>) -> Result<Record, StoreError> {
         let mut cursor = Cursor::new(bytes);
         let kind = cursor.u8().map_err(damaged)?;
-        let plain;
         if kind & COMPRESSED != 0 {
             let len = cursor.usize().map_err(damaged)?;
             if len > RECORD_BYTES_MAX {
                 return Err(corrupt("record too large"));
             }
             let packed = cursor.take(cursor.remaining()).map_err(damaged)?;
-            plain = zstd::bulk::decompress(packed, len).map_err(|e| corrupt(&e.to_string()))?;
-            cursor = Cursor::new(&plain);
+            decompress(packed, len, plain)?;
+            cursor = Cursor::new(plain);
         }
         let record = match kind & !COMPRESSED {
-            BATCH => Record::Batch(Batch::decode(&mut cursor)?),
-            CONTINUED_BATCH => Record::Batch(Batch { continues: true, ..Batch::decode(&mut cursor)? }),
+            BATCH => Record::Batch(Batch::decode(&mut cursor, spare)?),
+            CONTINUED_BATCH => Record::Batch(Batch { continues: true, ..Batch::decode(&mut cursor, spare)? }),
             DELETION => Record::Deletion(Deletion::decode(&mut cursor)?),
             _ => return Err(corrupt("unknown kind")),
         };
@@ -124,6 +124,23 @@ fn compress(body: &[u8]) -> Option<Vec<u8>> {
     })
 }
 
+/// Replaces `out` by the unpacked bytes, which are said to be `len`. A thread keeps its decompressor, too.
+fn decompress(packed: &[u8], len: usize, out: &mut Vec<u8>) -> Result<(), StoreError> {
+    thread_local! {
+        static DECOMPRESSOR: RefCell<Option<zstd::bulk::Decompressor<'static>>> = const { RefCell::new(None) };
+    }
+    DECOMPRESSOR.with_borrow_mut(|decompressor| {
+        if decompressor.is_none() {
+            *decompressor = zstd::bulk::Decompressor::new().ok();
+        }
+        let decompressor = decompressor.as_mut().ok_or_else(|| corrupt("no memory to unpack it"))?;
+        out.clear();
+        out.reserve(len);
+        let unpacked = decompressor.decompress_to_buffer(packed, out).map_err(|e| corrupt(&e.to_string()))?;
+        if unpacked == len { Ok(()) } else { Err(corrupt("its length is not what it says")) }
+    })
+}
+
 fn labels(cursor: &mut Cursor<'_>) -> Result<Labels, StoreError> {
     Labels::from_packed(cursor.bytes().map_err(damaged)?).map_err(|e| corrupt(&e.to_string()))
 }
@@ -144,13 +161,16 @@ mod tests {
     use model::{Exemplar, FloatHistogram};
     use proptest::prelude::*;
 
-    use super::batch::Floats;
     use super::*;
 
     fn floats(samples: impl IntoIterator<Item = (SeriesId, TimestampMs, f64)>) -> Floats {
         let mut floats = Floats::default();
         samples.into_iter().for_each(|(id, t, value)| floats.push(id, t, value));
         floats
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Record, StoreError> {
+        Record::decode(bytes, Floats::default(), &mut Vec::new())
     }
 
     fn labels(i: u32) -> Labels {
@@ -169,9 +189,9 @@ mod tests {
             starts: vec![(0, 999_000), (1, 999_000), (7, -5), (300, 1_000_000)],
             continues: true,
         };
-        assert_eq!(Record::decode(&batch.encode()).unwrap(), Record::Batch(batch));
+        assert_eq!(decode(&batch.encode()).unwrap(), Record::Batch(batch));
         let deletion = Deletion { mint: i64::MIN, maxt: i64::MAX, series: vec![labels(1), Labels::empty()] };
-        assert_eq!(Record::decode(&deletion.encode()).unwrap(), Record::Deletion(deletion));
+        assert_eq!(decode(&deletion.encode()).unwrap(), Record::Deletion(deletion));
     }
 
     #[test]
@@ -192,7 +212,7 @@ mod tests {
             let close = |id: u32| if near { u32::MAX - id % 4 } else { id };
             let floats = floats(samples.iter().map(|(id, t, bits)| (close(*id), *t, f64::from_bits(*bits))));
             let record = Batch { floats, ..Batch::default() }.encode();
-            let Record::Batch(batch) = Record::decode(&record).unwrap() else { panic!("not a batch") };
+            let Record::Batch(batch) = decode(&record).unwrap() else { panic!("not a batch") };
             prop_assert_eq!(batch.floats.len(), samples.len());
             for (at, (id, t, bits)) in samples.iter().enumerate() {
                 let floats = &batch.floats;
@@ -202,7 +222,7 @@ mod tests {
 
         #[test]
         fn damage_is_an_error_not_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200), kind in 0u8..4) {
-            let _ = Record::decode(&[&[kind][..], &bytes].concat());
+            let _ = decode(&[&[kind][..], &bytes].concat());
         }
     }
 }

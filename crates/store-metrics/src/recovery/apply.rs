@@ -1,13 +1,16 @@
-//! Samples of replayed batches into memory, by several threads, each for shards of its own: so the samples
-//! of one series stay in order, and nobody waits for a lock.
+//! Samples of replayed batches into memory.
+//!
+//! Blocks of neighbouring series are dealt to the threads. A block fits into a processor's cache, so all
+//! samples that a round has for it go in at once, in the order of the log, and each series is fetched from
+//! memory once a round.
 
-use std::sync::MutexGuard;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use index::SeriesId;
 use model::{TimestampMs, Value};
 
 use crate::head::windows::Windows;
-use crate::head::{Head, SHARDS, Shard, shard_of, slot_of};
+use crate::head::{BLOCK, Head, Shard, slot_of};
 use crate::record::Batch;
 
 /// Stands where a sample is not to be applied. No series has this id.
@@ -16,53 +19,81 @@ pub const NOBODY: SeriesId = SeriesId::MAX;
 /// Fewer samples are not worth a thread.
 const SHARED_FROM_SAMPLES: usize = 20_000;
 
+/// Samples of one batch, one after another, whose series are of one block. Positions count through floats
+/// and histograms.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Segment {
+    block: u32,
+    batch: u32,
+    from: u32,
+    to: u32,
+}
+
 /// Applies the batches in order. Their series are the head's, or [`NOBODY`].
 pub fn apply(head: &Head, batches: &[Batch], window_ms: i64, threads: usize) {
     let samples: usize = batches.iter().map(Batch::samples).sum();
-    let threads = if samples < SHARED_FROM_SAMPLES { 1 } else { threads.min(SHARDS) };
-    let work = |thread: usize| {
-        let mine = (0..SHARDS).map(|at| (at % threads == thread).then(|| head.shard_at(at)));
-        let mut shards = Mine { head, shards: mine.collect(), windows: Windows::new(window_ms) };
-        batches.iter().for_each(|batch| shards.batch(batch));
+    let threads = if samples < SHARED_FROM_SAMPLES { 1 } else { threads };
+    let mut segments = Vec::new();
+    for (at, batch) in batches.iter().enumerate() {
+        cut(at as u32, batch, &mut segments);
+    }
+    segments.sort_unstable();
+    let blocks: Vec<&[Segment]> = segments.chunk_by(|a, b| a.block == b.block).collect();
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut windows = Windows::new(window_ms);
+        while let Some(block) = blocks.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let Some(first) = block.first() else { continue };
+            let mut shard = head.shard(first.block * BLOCK as SeriesId);
+            for segment in *block {
+                if let Some(batch) = batches.get(segment.batch as usize) {
+                    apply_segment(head, &mut shard, batch, segment, &mut windows);
+                }
+            }
+        }
     };
     std::thread::scope(|scope| {
-        (1..threads).for_each(|thread| drop(scope.spawn(move || work(thread))));
-        work(0);
+        (1..threads).for_each(|_| drop(scope.spawn(work)));
+        work();
     });
 }
 
-struct Mine<'h> {
-    head: &'h Head,
-    shards: Vec<Option<MutexGuard<'h, Shard>>>,
-    windows: Windows,
-}
-
-impl Mine<'_> {
-    fn batch(&mut self, batch: &Batch) {
-        let floats = &batch.floats;
-        for (at, (id, value)) in floats.series.iter().zip(&floats.values).enumerate() {
-            self.sample(*id, floats.time(at), Value::Float(*value), batch, at);
-        }
-        for (at, (id, t, histogram)) in batch.histograms.iter().enumerate() {
-            if *id != NOBODY {
-                self.sample(*id, *t, Value::Histogram(histogram.clone()), batch, floats.len() + at);
-            }
+/// Cuts a batch where the block changes.
+fn cut(batch: u32, of: &Batch, segments: &mut Vec<Segment>) {
+    let histograms = of.histograms.iter().map(|(id, _, _)| *id);
+    let mut open: Option<Segment> = None;
+    for (at, id) in of.floats.series.iter().copied().chain(histograms).enumerate() {
+        let (at, block) = (at as u32, id / BLOCK as SeriesId);
+        match &mut open {
+            Some(segment) if segment.block == block => segment.to = at + 1,
+            _ => segments.extend(open.replace(Segment { block, batch, from: at, to: at + 1 })),
         }
     }
+    segments.extend(open);
+}
 
-    #[inline]
-    fn sample(&mut self, id: SeriesId, t: TimestampMs, value: Value, batch: &Batch, position: usize) {
-        if id == NOBODY {
-            return;
-        }
-        let Some(Some(shard)) = self.shards.get_mut(shard_of(id)) else { return };
-        let Some(series) = shard.series.get_mut(slot_of(id)) else { return };
-        let start = if batch.starts.is_empty() { 0 } else { start_of(batch, position) };
-        series.push(t, value, start, self.windows.start_of(t), &self.head.times);
+fn apply_segment(head: &Head, shard: &mut Shard, batch: &Batch, segment: &Segment, windows: &mut Windows) {
+    let floats = &batch.floats;
+    let (from, to) = (segment.from as usize, segment.to as usize);
+    for at in from..to.min(floats.len()) {
+        let (Some(id), Some(value)) = (floats.series.get(at), floats.values.get(at)) else { return };
+        let t = floats.time(at);
+        let Some(series) = shard.series.get_mut(slot_of(*id)).filter(|_| *id != NOBODY) else { continue };
+        series.push(t, Value::Float(*value), start_of(batch, at), windows.start_of(t), &head.times);
+    }
+    for at in from.max(floats.len())..to {
+        let Some((id, t, histogram)) = batch.histograms.get(at - floats.len()) else { return };
+        let Some(series) = shard.series.get_mut(slot_of(*id)).filter(|_| *id != NOBODY) else { continue };
+        let value = Value::Histogram(histogram.clone());
+        series.push(*t, value, start_of(batch, at), windows.start_of(*t), &head.times);
     }
 }
 
+#[inline]
 fn start_of(batch: &Batch, position: usize) -> TimestampMs {
+    if batch.starts.is_empty() {
+        return 0;
+    }
     let found = batch.starts.binary_search_by_key(&position, |(at, _)| *at);
     found.ok().and_then(|at| batch.starts.get(at)).map_or(0, |(_, start)| *start)
 }

@@ -20,7 +20,7 @@ use crate::error::from_kernel;
 use crate::head::Head;
 use crate::log::flushed_until;
 use crate::metrics::StoreMetrics;
-use crate::record::{Batch, Deletion, Record};
+use crate::record::{Batch, Deletion, Floats, Record};
 use crate::state::State;
 
 use apply::NOBODY;
@@ -47,6 +47,7 @@ pub fn replay(
         threads,
         series: Slots::default(),
         ready: Vec::new(),
+        done: Vec::new(),
         unfinished: Vec::new(),
         newest: i64::MIN,
         skipped: 0,
@@ -83,6 +84,8 @@ struct Replay<'r> {
     series: Slots<Known>,
     /// Batches to be applied, with the head's ids.
     ready: Vec<Batch>,
+    /// Columns of applied batches.
+    done: Vec<Floats>,
     /// Pieces of a commit whose last piece has not come yet.
     unfinished: Vec<(Lsn, Batch)>,
     newest: TimestampMs,
@@ -115,11 +118,12 @@ impl Replay<'_> {
             }
         }
         self.apply();
+        round.recycle(self.done.drain(..));
     }
 
     fn apply(&mut self) {
         apply::apply(self.head, &self.ready, self.window_ms, self.threads);
-        self.ready.clear();
+        self.done.extend(self.ready.drain(..).map(|batch| batch.floats));
     }
 
     /// Turns a batch's ids into the head's. In the order of the log: a later generation may use an id anew.
@@ -151,7 +155,7 @@ impl Replay<'_> {
                 self.head.note_times(kept_from, newest);
             }
         } else {
-            batch.floats = Default::default();
+            batch.floats.clear();
             batch.histograms = Vec::new();
         }
         for (id, exemplar) in std::mem::take(&mut batch.exemplars) {

@@ -1,17 +1,17 @@
 //! Records of the log, collected until there are enough to keep all processors busy, and read at once.
 
 use std::ops::Range;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use kernel::Lsn;
 use storage::StoreError;
 
-use crate::record::{self, Record};
+use crate::record::{self, Floats, Record};
 
-/// Bytes of unpacked records in a round. At five bytes a sample these are a million and a half samples,
-/// which take twelve bytes each while they wait.
-const ROUND_BYTES: usize = 8 << 20;
+/// Bytes of unpacked records in a round. At five bytes a sample these are 600,000 samples, which take twelve
+/// bytes each while they wait.
+const ROUND_BYTES: usize = 3 << 20;
 /// Less is read by one thread.
 const SHARED_FROM_BYTES: usize = 256 << 10;
 
@@ -20,6 +20,8 @@ pub struct Round {
     bytes: Vec<u8>,
     records: Vec<(Lsn, Range<usize>)>,
     unpacked: usize,
+    /// Columns whose memory the next batches use again.
+    spare: Mutex<Vec<Floats>>,
 }
 
 impl Round {
@@ -40,10 +42,13 @@ impl Round {
             records.iter().map(|_| OnceLock::new()).collect();
         let next = AtomicUsize::new(0);
         let work = || {
+            let mut plain = Vec::new();
             loop {
                 let at = next.fetch_add(1, Ordering::Relaxed);
                 let (Some((_, range)), Some(place)) = (records.get(at), read.get(at)) else { return };
-                let _ = place.set(Record::decode(bytes.get(range.clone()).unwrap_or(&[])));
+                let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
+                let record = bytes.get(range.clone()).unwrap_or(&[]);
+                let _ = place.set(Record::decode(record, spare.unwrap_or_default(), &mut plain));
             }
         };
         std::thread::scope(|scope| {
@@ -56,5 +61,10 @@ impl Round {
         self.records.clear();
         self.unpacked = 0;
         read
+    }
+
+    /// Takes back the memory of columns that are done with.
+    pub fn recycle(&mut self, columns: impl Iterator<Item = Floats>) {
+        self.spare.get_mut().unwrap_or_else(PoisonError::into_inner).extend(columns);
     }
 }
