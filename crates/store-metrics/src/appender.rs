@@ -281,6 +281,12 @@ impl Appender for HeadAppender<'_> {
         if self.samples.is_empty() && self.exemplars.is_empty() {
             return Ok(());
         }
+        let is_histogram = |sample: &Pending| matches!(sample.value, Value::Histogram(_));
+        // A record holds floats first. Of two samples with one time the first stays: it must be the same one
+        // now and after a replay.
+        if self.samples.iter().any(is_histogram) {
+            self.samples.sort_by_key(is_histogram);
+        }
         let log = self.core.log.enter();
         let batch = self.log(log.generation());
         self.core.append_record(&batch.encode())?;

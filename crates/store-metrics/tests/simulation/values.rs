@@ -46,7 +46,7 @@ fn histogram(random: &mut Random, t: i64) -> Value {
         sum: t as f64 / 7.0,
         positive_spans: vec![BucketSpan { offset: 0, length }],
         positive_buckets: vec![2.0; length as usize],
-        custom_values: bounds.into(),
+        custom_values: bounds.to_vec(),
         ..FloatHistogram::default()
     }))
 }
@@ -67,10 +67,7 @@ fn same_value(given: &Value, found: &Value) -> bool {
 }
 
 pub fn labels(series: u64) -> Labels {
-    Labels::from_pairs([
-        ("__name__", format!("metric_{}", series % 3)),
-        ("host", format!("h{series}")),
-    ])
+    Labels::from_pairs([("__name__", format!("metric_{}", series % 3)), ("host", format!("h{series}"))])
 }
 
 /// One of a few selections, from one series to all.
