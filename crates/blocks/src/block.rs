@@ -7,6 +7,7 @@ use storage::metrics::SampleColumns;
 
 use crate::BlockError;
 use crate::chunk;
+use crate::columns::{keep, merge};
 use crate::index_reader::{ChunkMeta, IndexReader, SeriesEntry};
 use crate::meta::Meta;
 use crate::segments::{CHUNKS_DIR, SegmentReader};
@@ -51,7 +52,7 @@ impl Block {
         (0..self.index.len()).map(|i| self.index.series(i))
     }
 
-    /// Appends the samples of a series in `mint..=maxt` that are not deleted. Overlapping chunks, which
+    /// Adds the samples of a series in `mint..=maxt` that are not deleted to `out`. Overlapping chunks, which
     /// only a damaged or hand-made block has, are an error.
     pub fn read(
         &self,
@@ -73,7 +74,7 @@ impl Block {
         keep(&mut own, |t| {
             (mint..=maxt).contains(&t) && !deleted.iter().any(|(min, max)| (*min..=*max).contains(&t))
         });
-        append(out, own);
+        merge(out, own);
         Ok(())
     }
 
@@ -89,31 +90,18 @@ impl Block {
         Ok(())
     }
 
+    /// The samples of one chunk, deleted ones too.
+    pub fn chunk(&self, meta: &ChunkMeta) -> Result<SampleColumns, BlockError> {
+        let mut columns = SampleColumns::default();
+        self.read_chunk(meta, &mut columns)?;
+        Ok(columns)
+    }
+
     /// Encoding, number of samples and bytes of a chunk.
     pub fn chunk_size(&self, meta: &ChunkMeta) -> Result<(chunk::Encoding, usize, usize), BlockError> {
         let (encoding, data) = self.segments.chunk(meta.reference)?;
         Ok((encoding, chunk::count(encoding, data)?, data.len()))
     }
-}
-
-/// Keeps the samples whose time `keep` accepts.
-pub fn keep(columns: &mut SampleColumns, keep: impl Fn(TimestampMs) -> bool) {
-    if columns.float_times.iter().all(|t| keep(*t)) && columns.histograms.iter().all(|(t, _)| keep(*t)) {
-        return;
-    }
-    let mut kept = columns.float_times.iter().map(|t| keep(*t));
-    columns.floats.retain(|_| kept.next().unwrap_or(false));
-    columns.float_times.retain(|t| keep(*t));
-    columns.histograms.retain(|(t, _)| keep(*t));
-    columns.start_times.retain(|(t, _)| keep(*t));
-}
-
-/// Adds samples that are all later.
-fn append(out: &mut SampleColumns, mut more: SampleColumns) {
-    out.float_times.append(&mut more.float_times);
-    out.floats.append(&mut more.floats);
-    out.histograms.append(&mut more.histograms);
-    out.start_times.append(&mut more.start_times);
 }
 
 /// The blocks of a data directory by time. Folders that are no complete block (a compaction that was

@@ -13,7 +13,7 @@
 use std::path::Path;
 
 use codec::Cursor;
-use model::{Labels, LabelsBuilder, TimestampMs};
+use model::{Labels, TimestampMs};
 
 use crate::BlockError;
 use crate::mapped::Mapped;
@@ -106,11 +106,13 @@ impl IndexReader {
         let body = cursor.take(len)?;
         check_crc(body, cursor.take(4)?)?;
         let mut body = Cursor::new(body);
-        let mut builder = LabelsBuilder::default();
+        let mut pairs = Vec::new();
         for _ in 0..body.count(2)? {
             let (name, value) = (body.uvarint()?, body.uvarint()?);
-            builder.set(self.symbol(name)?, self.symbol(value)?);
+            pairs.push((self.symbol(name)?, self.symbol(value)?));
         }
+        let ascending = pairs.is_sorted_by(|a, b| a.0 < b.0);
+        let labels = if ascending { Labels::from_sorted(pairs) } else { Labels::from_pairs(pairs) };
         let count = body.count(3)?;
         let mut chunks = Vec::with_capacity(count);
         let (mut t, mut place) = (0i64, 0i64);
@@ -121,7 +123,7 @@ impl IndexReader {
             t = max_t;
             chunks.push(ChunkMeta { min_t, max_t, reference: place as u64 });
         }
-        Ok(SeriesEntry { reference, labels: builder.build(), chunks })
+        Ok(SeriesEntry { reference, labels, chunks })
     }
 
     fn symbol(&self, reference: u64) -> Result<&str, BlockError> {

@@ -14,18 +14,26 @@
 mod block;
 mod block_writer;
 pub mod chunk;
+pub mod columns;
+mod database;
 mod error;
+mod head;
+mod head_chunks;
 mod index_reader;
 mod index_writer;
 mod mapped;
 mod meta;
+mod record;
 mod segments;
 mod tombstones;
 mod ulid;
+mod wal;
 
-pub use block::{Block, blocks_in, keep};
+pub use block::{Block, blocks_in};
 pub use block_writer::BlockWriter;
+pub use database::{Database, Guard};
 pub use error::BlockError;
+pub use head::{Head, HeadReport};
 pub use index_reader::{ChunkMeta, IndexReader, SeriesEntry};
 pub use meta::{Compaction, Meta, Stats};
 pub use ulid::{is_ulid, ulid};

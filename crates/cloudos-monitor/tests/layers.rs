@@ -53,7 +53,7 @@ const LAYERS: &[(u8, &[&str])] = &[
             "serve-exporters",
         ],
     ),
-    (7, &["cloudos-monitor", "hostile"]),
+    (7, &["cloudos-monitor", "tools", "hostile"]),
 ];
 
 fn layer_of(name: &str) -> Option<u8> {

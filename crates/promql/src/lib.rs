@@ -23,5 +23,6 @@ mod subquery;
 pub use engine::{Engine, EngineSettings, QueryContext};
 pub use error::{ErrorKind, QueryError};
 pub use eval::Stats;
+pub use functions::histogram_text;
 pub use promql_syntax::ParseOptions;
 pub use result::{MatrixSeries, QueryResult, QueryValue, VectorSample};

@@ -88,7 +88,7 @@ impl Core {
 
     /// Ends the current generation of the log. Exemplars are in no part: the new generation begins with
     /// those in the ring, so that cutting the old ones off loses none.
-    fn begin_generation(&self, paused: &mut Paused<'_>) {
+    pub fn begin_generation(&self, paused: &mut Paused<'_>) {
         paused.rotate(self.table.wal_end());
         // Series numbers of their own: every series is defined anew before its first sample here.
         let mut batch = Batch::default();

@@ -6,7 +6,7 @@
 //! of two samples with one time the one that was there first stays.
 
 use kernel::{PartInfo, Publication};
-use model::{Labels, TimestampMs};
+use model::{Exemplar, Labels, TimestampMs};
 use storage::metrics::SampleColumns;
 use storage::{ErrorKind, StoreError};
 
@@ -51,6 +51,25 @@ impl<'s> Importer<'s> {
         let width = self.core.settings.partition_width_ms();
         let start = t.div_euclid(width).saturating_mul(width);
         (start, start.saturating_add(width - 1))
+    }
+
+    /// Puts exemplars, oldest first, into the ring and the log. Returns how many are new; those that the
+    /// ring would refuse from a writer are left out.
+    pub fn exemplars<'e>(
+        &self,
+        exemplars: impl IntoIterator<Item = &'e (Labels, Exemplar)>,
+    ) -> Result<u64, StoreError> {
+        let new = {
+            let mut ring = self.core.exemplars();
+            let before = ring.appended;
+            exemplars.into_iter().for_each(|(series, exemplar)| ring.push(series, exemplar.clone()));
+            ring.appended - before
+        };
+        if new > 0 {
+            // A generation of the log begins with what is in the ring.
+            self.core.begin_generation(&mut self.core.log.pause());
+        }
+        Ok(new)
     }
 
     /// Begins the import of the window that `t` falls into.

@@ -36,7 +36,7 @@ pub(super) fn map(input: Stream<'_>, statistic: Statistic) -> Stream<'_> {
 }
 
 /// `{count:3, sum:5, (1,2]:3}`: the label value `count_values` gives to a histogram.
-pub(crate) fn text(h: &FloatHistogram) -> String {
+pub fn text(h: &FloatHistogram) -> String {
     let mut out = format!("{{count:{}, sum:{}", short(h.count), short(h.sum));
     for b in buckets(h).into_iter().filter(|b| b.count != 0.0) {
         let (open, close) = match (h.uses_custom_buckets(), b.lower < 0.0, b.upper > 0.0) {

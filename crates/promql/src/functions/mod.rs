@@ -20,7 +20,7 @@ use model::Labels;
 use promql_syntax::{Call, Expr};
 
 pub(crate) use extended::{Smoothed, smooth};
-pub(crate) use histogram::text as histogram_text;
+pub use histogram::text as histogram_text;
 
 use crate::evaluator::{Evaluator, place};
 use crate::selector::{InstantStream, Wanted};

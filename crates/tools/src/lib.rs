@@ -1,0 +1,37 @@
+//! Commands for people at a terminal, in the manner of `promtool`: one file per command.
+//!
+//! The binary hands over a command's name and arguments and gets an exit code back. A command reads files
+//! and stores, never a running service's memory; what it prints on standard output is for programs, what it
+//! prints on standard error (progress, errors) for people.
+
+mod command;
+mod progress;
+mod promql_commands;
+mod tsdb;
+
+use std::process::ExitCode;
+
+pub use command::Context;
+use command::{Command, Failure};
+
+/// All commands of this crate.
+const COMMANDS: &[Command] = &[tsdb::COMMAND, promql_commands::COMMAND];
+
+/// Name and purpose of each command, for the program's own help.
+pub fn commands() -> impl Iterator<Item = (&'static str, &'static str)> {
+    COMMANDS.iter().map(|command| (command.name, command.about))
+}
+
+/// Runs a command. None when there is none of this name.
+pub fn run(name: &str, args: &[String], context: &Context) -> Option<ExitCode> {
+    let command = COMMANDS.iter().find(|command| command.name == name)?;
+    Some(match command.run(&[], args, context) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure { message, code }) => {
+            if !message.is_empty() {
+                command::complain(&message);
+            }
+            ExitCode::from(code)
+        }
+    })
+}
