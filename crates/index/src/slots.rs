@@ -31,10 +31,12 @@ impl<T> Slots<T> {
         self.live == 0
     }
 
+    #[inline]
     pub fn get(&self, id: usize) -> Option<&T> {
         self.pages.get(id / PAGE)?.as_ref()?.items[id % PAGE].as_ref()
     }
 
+    #[inline]
     pub fn get_mut(&mut self, id: usize) -> Option<&mut T> {
         self.pages.get_mut(id / PAGE)?.as_mut()?.items[id % PAGE].as_mut()
     }
