@@ -84,7 +84,7 @@ fn run(command: &str, args: &[String]) -> Result<(), String> {
         }
         ("help", Some(name)) => {
             let service = services::find(name).ok_or_else(|| unknown(name))?;
-            say(&mut std::io::stdout(), &flags::help(service.name, service.flags));
+            say(&mut std::io::stdout(), &flags::help(service.name, &services::flags_of(service)));
             Ok(())
         }
         ("version", _) => {
@@ -97,7 +97,7 @@ fn run(command: &str, args: &[String]) -> Result<(), String> {
         },
         (name, _) => {
             let service = services::find(name).ok_or_else(|| unknown(name))?;
-            match parse(service.name, service.flags, args)? {
+            match parse(service.name, &services::flags_of(service), args)? {
                 Some(flags) if !matches!(flags.get("log.format"), "" | "logfmt") => {
                     Err(format!("error: --log.format={}: log lines are logfmt", flags.get("log.format")))
                 }

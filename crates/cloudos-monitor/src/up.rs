@@ -97,7 +97,7 @@ async fn begin(
     flags: Flags,
     shutdown: &CancellationToken,
 ) -> Result<Started, StartError> {
-    let host = services::host(&flags, shutdown);
+    let host = services::host(service.name, &flags, shutdown)?;
     (service.start)(flags, host).await
 }
 

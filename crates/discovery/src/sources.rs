@@ -7,7 +7,8 @@ use serde::de::MapAccess;
 use crate::file::FileSdConfig;
 use crate::group::StaticConfig;
 use crate::http::HttpSdConfig;
-use config::section::{Section, refuse};
+use config::section::Section;
+use serde::de::IgnoredAny;
 
 /// Everything a section says about where its targets come from.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -15,6 +16,8 @@ pub struct Sources {
     pub static_configs: Vec<StaticConfig>,
     pub file_sd_configs: Vec<FileSdConfig>,
     pub http_sd_configs: Vec<HttpSdConfig>,
+    /// Mechanisms of the original that the section asks for and that are not built in.
+    refused: Vec<&'static str>,
 }
 
 /// Mechanisms of Prometheus that are not built in.
@@ -59,11 +62,12 @@ impl Section for Sources {
             "http_sd_configs" => self.http_sd_configs = map.next_value()?,
             _ => {
                 let name = key.strip_suffix("_sd_configs");
-                if !name.is_some_and(|name| REFUSED.contains(&name)) {
+                let Some(known) = REFUSED.iter().find(|known| Some(**known) == name) else {
                     return Ok(false);
-                }
-                let instead = "use static_configs, file_sd_configs or http_sd_configs";
-                return Err(refuse(map, format!("{key} is not supported: {instead}")));
+                };
+                // Reads well, so that a file can be checked whole; [`Sources::unavailable`] has the last word.
+                map.next_value::<IgnoredAny>()?;
+                self.refused.push(known);
             }
         }
         Ok(true)
@@ -87,6 +91,13 @@ impl Sources {
             config.validate()?;
         }
         Ok(())
+    }
+
+    /// Why these sources cannot be watched here; nothing of them may be applied then.
+    pub fn unavailable(&self) -> Option<String> {
+        let name = self.refused.first()?;
+        let instead = "use static_configs, file_sd_configs or http_sd_configs";
+        Some(format!("{name}_sd_configs is not supported: {instead}"))
     }
 
     /// Takes relative paths from `directory`, the configuration file's own.

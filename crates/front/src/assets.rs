@@ -24,35 +24,78 @@ const SERVICE_MARK: &str = "data-service=\"grafana\"";
 const POLICY: &str = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; \
                       connect-src 'self' ws: wss:; frame-ancestors 'self'";
 
+/// The start page of one service.
+#[derive(Debug, Clone)]
+pub struct Page {
+    pub service: &'static str,
+    /// Empty: the app's own.
+    pub title: String,
+    /// Path under which browsers see the service's root, without a slash at its end; empty for `/`.
+    pub base: String,
+}
+
 /// Serves the app's files, and its start page on each of `pages`.
 pub fn routes<S: Clone + Send + Sync + 'static>(service: &'static str, pages: &[&str]) -> Router<S> {
+    page_routes(Page { service, title: String::new(), base: String::new() }, pages)
+}
+
+/// As [`routes`], for a page with a title or a path of its own.
+pub fn page_routes<S: Clone + Send + Sync + 'static>(page: Page, pages: &[&str]) -> Router<S> {
     let files =
         get(|axum::extract::Path(path): axum::extract::Path<String>, headers: HeaderMap| async move {
             file(&format!("ui-assets/{path}"), &headers)
         });
     let icon = get(|headers: HeaderMap| async move { file("favicon.svg", &headers) });
     let mut router = Router::new().route("/ui-assets/{*path}", files).route("/favicon.svg", icon);
-    for page in pages {
-        router = router.route(page, get(move || async move { index(service) }));
+    for path in pages {
+        let page = page.clone();
+        router = router.route(path, get(move || async move { page.render() }));
     }
     router
 }
 
 /// The start page for `service`.
-pub fn index(service: &str) -> Response {
-    let html = find("index.html").and_then(|f| std::str::from_utf8(f.plain).ok());
-    let Some(html) = html else {
-        let text = "<!doctype html><title>cloudos-monitor</title><p>This build has no web app. \
-                    Build it with <code>./scripts/start-monitoring.sh build</code>; the APIs work without it.";
-        return (StatusCode::SERVICE_UNAVAILABLE, Html(text)).into_response();
-    };
-    let page = html.replacen(SERVICE_MARK, &format!("data-service=\"{service}\""), 1);
-    let headers = [
-        (header::CACHE_CONTROL, "no-cache"),
-        (header::CONTENT_SECURITY_POLICY, POLICY),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    ];
-    (headers, Html(page)).into_response()
+pub fn index(service: &'static str) -> Response {
+    Page { service, title: String::new(), base: String::new() }.render()
+}
+
+impl Page {
+    fn render(&self) -> Response {
+        let html = find("index.html").and_then(|f| std::str::from_utf8(f.plain).ok());
+        let Some(html) = html else {
+            let text = "<!doctype html><title>cloudos-monitor</title><p>This build has no web app. \
+                        Build it with <code>./scripts/start-monitoring.sh build</code>; the APIs work without it.";
+            return (StatusCode::SERVICE_UNAVAILABLE, Html(text)).into_response();
+        };
+        let mark = match self.base.is_empty() {
+            true => format!("data-service=\"{}\"", self.service),
+            false => format!("data-service=\"{}\" data-base=\"{}\"", self.service, escaped(&self.base)),
+        };
+        let mut page = html.replacen(SERVICE_MARK, &mark, 1);
+        if !self.base.is_empty() {
+            for attribute in ["src", "href"] {
+                let (from, to) =
+                    (format!("{attribute}=\"/"), format!("{attribute}=\"{}/", escaped(&self.base)));
+                page = page.replace(&from, &to);
+            }
+        }
+        if let (false, Some(start), Some(end)) =
+            (self.title.is_empty(), page.find("<title>"), page.find("</title>"))
+        {
+            page.replace_range(start + "<title>".len()..end, &escaped(&self.title));
+        }
+        let headers = [
+            (header::CACHE_CONTROL, "no-cache"),
+            (header::CONTENT_SECURITY_POLICY, POLICY),
+            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        ];
+        (headers, Html(page)).into_response()
+    }
+}
+
+/// Text as HTML shows it.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 fn find(path: &str) -> Option<&'static File> {

@@ -1,4 +1,4 @@
-//! Gzip for replies that are worth it, when the client asks.
+//! Gzip or deflate for replies that are worth it, when the client asks.
 
 use std::io::Write;
 
@@ -14,30 +14,59 @@ const BYTES_MIN: u64 = 1024;
 
 /// Replies of known size only: streams (live tail, large exports) pass through untouched.
 pub(crate) async fn compress(request: Request, next: Next) -> Response {
-    let accepts = request
-        .headers()
-        .get(header::ACCEPT_ENCODING)
-        .and_then(|v| v.to_str().ok())
-        .is_some_and(|v| v.split(',').any(|e| e.trim().split(';').next() == Some("gzip")));
+    let asked = request.headers().get(header::ACCEPT_ENCODING).and_then(|v| v.to_str().ok()).unwrap_or("");
+    // The first of the two that the client names, as in the original.
+    let coding = asked.split(',').map(|e| e.trim().split(';').next().unwrap_or("")).find_map(|e| match e {
+        "gzip" => Some(Coding::Gzip),
+        "deflate" => Some(Coding::Deflate),
+        _ => None,
+    });
     let response = next.run(request).await;
-    if !accepts || !is_worthwhile(&response) {
-        return response;
-    }
+    let Some(coding) = coding.filter(|_| is_worthwhile(&response)) else { return response };
     let (mut parts, body) = response.into_parts();
     let Ok(collected) = body.collect().await else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     let plain = collected.to_bytes();
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    let packed = encoder.write_all(&plain).and_then(|()| encoder.finish());
+    let packed = coding.pack(&plain);
     match packed {
         Ok(packed) => {
-            parts.headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-            parts.headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+            parts.headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding.name()));
+            parts.headers.append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
             parts.headers.remove(header::CONTENT_LENGTH);
             Response::from_parts(parts, Body::from(packed))
         }
         Err(_) => Response::from_parts(parts, Body::from(plain)),
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Coding {
+    Gzip,
+    /// In HTTP that is zlib's format, not bare deflate.
+    Deflate,
+}
+
+impl Coding {
+    fn name(self) -> &'static str {
+        match self {
+            Coding::Gzip => "gzip",
+            Coding::Deflate => "deflate",
+        }
+    }
+
+    fn pack(self, plain: &[u8]) -> std::io::Result<Vec<u8>> {
+        let level = flate2::Compression::fast();
+        match self {
+            Coding::Gzip => {
+                let mut encoder = flate2::write::GzEncoder::new(Vec::new(), level);
+                encoder.write_all(plain).and_then(|()| encoder.finish())
+            }
+            Coding::Deflate => {
+                let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), level);
+                encoder.write_all(plain).and_then(|()| encoder.finish())
+            }
+        }
     }
 }
 

@@ -40,7 +40,9 @@ impl Instrument {
         next: Next,
     ) -> Response {
         let started = Instant::now();
-        let handler = request.extensions().get::<MatchedPath>().map_or("/*", MatchedPath::as_str).to_owned();
+        let handler = request.extensions().get::<MatchedPath>().map_or("/*", MatchedPath::as_str);
+        // Parameters as the original's router writes them: `/label/:name/values`.
+        let handler = handler.replace("{*", "*").replace('{', ":").replace('}', "");
         let response = next.run(request).await;
         this.requests.with(&[&handler, response.status().as_str()]).inc();
         this.durations.with(&[&handler]).observe(started.elapsed().as_secs_f64());

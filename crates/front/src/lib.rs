@@ -1,4 +1,4 @@
-//! What all front doors share: the service contract, listening and serving, self-metrics, bounded pools,
+//! What all front doors share: the service contract, listening and serving, TLS and passwords, self-metrics, bounded pools,
 //! supervision, compression, and the embedded web app.
 //!
 //! A `serve-*` crate does this, in this order:
@@ -17,11 +17,13 @@ pub mod params;
 mod pool;
 mod service;
 mod supervise;
+mod web;
 
-pub use door::{Door, GRACE};
+pub use door::{Door, GRACE, Limits};
 pub use instrument::{Instrument, catch_panic};
 pub use params::Params;
 pub use pool::{Pool, PoolError};
 pub use service::{Host, Reload, Running, StartError};
 pub use supervise::supervise;
 pub use tokio_util::sync::CancellationToken;
+pub use web::Web;

@@ -23,6 +23,8 @@ use expfmt::Registry;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::web::Web;
+
 /// What the process offers to each service. One per service: `registry` and `flags` are its own.
 #[derive(Clone)]
 pub struct Host {
@@ -33,6 +35,8 @@ pub struct Host {
     /// Flag values as the user may see them (`/api/v1/status/flags`).
     pub flags: Arc<BTreeMap<String, String>>,
     pub started: SystemTime,
+    /// TLS and passwords for the service's doors, when `--web.config.file` asks for any.
+    pub web: Option<Arc<Web>>,
     /// The product's version, also reported as the original's.
     pub version: &'static str,
 }
@@ -45,6 +49,7 @@ impl Host {
             registry: Registry::new(),
             flags: Arc::default(),
             started: SystemTime::now(),
+            web: None,
             version: env!("CARGO_PKG_VERSION"),
         }
     }

@@ -1,14 +1,14 @@
-//! The route table.
+//! The route table: what needs no store, and everything.
 
 use axum::Router;
 use axum::http::StatusCode;
 use axum::middleware;
-use axum::response::Redirect;
-use axum::routing::{any, get, post};
+use axum::routing::{MethodRouter, get, post};
 use front::Instrument;
 
-use crate::handlers::{admin, manage, query, rules, series, status, targets, write};
-use crate::reply::{ApiError, ErrorType};
+use crate::handlers::{admin, early as first, manage, query, rules, series, status, targets, write};
+use crate::opening::Early;
+use crate::shell;
 use crate::state::Api;
 
 const PAGES: &[&str] = &[
@@ -25,12 +25,13 @@ const PAGES: &[&str] = &[
     "/agent",
 ];
 
-pub fn router(api: Api) -> Router {
-    let instrument = Instrument::new(
-        &api.host.registry,
-        "prometheus_http_requests_total",
-        "prometheus_http_request_duration_seconds",
-    );
+/// What needs no store.
+pub fn before_ready(early: &Early) -> Router {
+    instrumented(early_routes(early), early).with_state(early.clone())
+}
+
+/// Everything.
+pub fn router(api: Api, early: &Early) -> Router {
     let v1 = Router::new()
         .route("/query", get(query::instant).post(query::instant))
         .route("/query_range", get(query::range).post(query::range))
@@ -53,53 +54,51 @@ pub fn router(api: Api) -> Router {
         .route("/status/buildinfo", get(status::build_info))
         .route("/status/tsdb", get(status::tsdb))
         .route("/admin/tsdb/delete_series", post(admin::delete_series).put(admin::delete_series))
-        .route("/{*rest}", any(not_found));
-    Router::new()
-        .merge(front::assets::routes("prometheus", PAGES))
-        .nest("/api/v1", v1)
-        .route("/", get(|| async { Redirect::to("/query") }))
-        .route("/graph", get(graph))
-        .route("/-/healthy", get(manage::healthy))
-        .route("/-/ready", get(manage::ready))
-        .route("/-/reload", post(manage::reload).put(manage::reload).fallback(only_post))
-        .route("/-/quit", post(manage::quit).put(manage::quit).fallback(only_post))
-        .route("/metrics", get(manage::metrics))
-        .layer(middleware::from_fn_with_state(instrument, Instrument::observe))
-        .layer(middleware::from_fn(cross_origin))
-        .with_state(api)
+        .route("/admin/tsdb/clean_tombstones", post(admin::clean_tombstones).put(admin::clean_tombstones))
+        .route("/admin/tsdb/snapshot", post(admin::snapshot).put(admin::snapshot))
+        .with_state(api.clone());
+    let pages = Router::new()
+        .route("/-/reload", only_post_and(post(manage::reload).put(manage::reload)))
+        .with_state(api);
+    let all = early_routes(early).nest("/api/v1", v1).merge(pages);
+    instrumented(all, early).with_state(early.clone())
 }
 
-/// Old links keep their expression.
-async fn graph(uri: axum::http::Uri) -> Redirect {
-    Redirect::to(&uri.query().map_or("/query".to_owned(), |q| format!("/query?{q}")))
-}
-
-async fn only_post() -> (StatusCode, &'static str) {
-    (StatusCode::METHOD_NOT_ALLOWED, "Only POST or PUT requests allowed")
-}
-
-async fn not_found() -> ApiError {
-    ApiError::new(ErrorType::NotFound, "there is no such API endpoint, or it is not available yet")
-}
-
-/// The original lets pages of any origin read its API.
-async fn cross_origin(request: axum::extract::Request, next: middleware::Next) -> axum::response::Response {
-    use axum::http::{HeaderValue, Method, header};
-    use axum::response::IntoResponse;
-    let origin = request.headers().contains_key(header::ORIGIN);
-    let api = request.uri().path().starts_with("/api/");
-    let mut response = if api && request.method() == Method::OPTIONS {
-        StatusCode::NO_CONTENT.into_response()
-    } else {
-        next.run(request).await
+fn early_routes(early: &Early) -> Router<Early> {
+    let page = front::assets::Page {
+        service: "prometheus",
+        title: early.settings.page_title.clone(),
+        base: early.shell.external(""),
     };
-    if origin && api {
-        let headers = response.headers_mut();
-        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-        let methods = HeaderValue::from_static("GET, POST, OPTIONS");
-        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
-        let allowed = HeaderValue::from_static("Accept, Authorization, Content-Type, Origin");
-        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, allowed);
-    }
-    response
+    let home = early.shell.external("/query");
+    let graph = move |uri: axum::http::Uri| {
+        let query = uri.query().map_or(String::new(), |q| format!("?{q}"));
+        let to = format!("{home}{query}");
+        async move { shell::redirect(302, &to) }
+    };
+    let home = early.shell.external("/query");
+    Router::new()
+        .merge(front::assets::page_routes(page, PAGES))
+        .route("/", get(move || async move { shell::redirect(302, &home) }))
+        // Old links keep their expression.
+        .route("/graph", get(graph))
+        .route("/-/healthy", get(first::healthy))
+        .route("/-/ready", get(first::ready))
+        .route("/-/quit", only_post_and(post(first::quit).put(first::quit)))
+        .route("/version", get(first::version))
+        .route("/metrics", get(first::metrics))
+        .route("/debug/pprof/", get(first::profiles))
+        .route("/debug/pprof/{profile}", get(first::profiles))
+        .route("/api/v1/status/walreplay", get(first::wal_replay))
+        .route("/api/v1/notifications", get(first::notifications))
+        .route("/api/v1/notifications/live", get(first::notifications_live))
+}
+
+fn only_post_and<S: Clone + Send + Sync + 'static>(methods: MethodRouter<S>) -> MethodRouter<S> {
+    methods.get(|| async { (StatusCode::METHOD_NOT_ALLOWED, "Only POST or PUT requests allowed") })
+}
+
+/// With requests counted and timed. Known routes only: what does not exist would be counted twice.
+fn instrumented(router: Router<Early>, early: &Early) -> Router<Early> {
+    router.route_layer(middleware::from_fn_with_state(early.instrument.clone(), Instrument::observe))
 }

@@ -9,9 +9,12 @@ use promql::Engine;
 use rules::RuleManager;
 use scrape::ScrapeManager;
 use storage::MetricsStore;
+use storage::metrics::MetricsAdmin;
 
 use crate::config::Config;
+use crate::flags::Settings;
 use crate::ingest::Ingest;
+use crate::notifications::Notifications;
 
 /// Shared by all handlers; cheap to clone.
 #[derive(Clone)]
@@ -21,6 +24,9 @@ pub struct Api {
 
 pub struct Shared {
     pub store: Arc<dyn MetricsStore>,
+    pub admin: Arc<dyn MetricsAdmin>,
+    pub settings: Arc<Settings>,
+    pub notifications: Notifications,
     pub engine: Arc<Engine>,
     pub queries: Pool,
     pub ingest: Ingest,
@@ -34,16 +40,12 @@ pub struct Shared {
     pub reload_ok: AtomicBool,
     /// Unix milliseconds of the last successful load.
     pub reloaded_ms: AtomicI64,
-    pub ready: AtomicBool,
     pub options: Options,
 }
 
 /// What the flags say about the HTTP side.
 #[derive(Debug, Clone)]
 pub struct Options {
-    pub lifecycle: bool,
-    pub admin: bool,
-    pub remote_write_receiver: bool,
     pub query_timeout: std::time::Duration,
     /// As shown by `/status/runtimeinfo`.
     pub retention: String,

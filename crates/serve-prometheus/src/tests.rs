@@ -2,6 +2,7 @@
 
 mod messages;
 mod write;
+mod write_v2;
 
 use std::sync::Arc;
 
@@ -13,6 +14,8 @@ use serde_json::{Value, json};
 use storage::MetricsStore;
 use tower::ServiceExt;
 
+use crate::opening::Early;
+use crate::shell::Phase;
 use crate::{Config, Engine, EngineSettings, Engines, Settings, build_api, flags, routes};
 
 const T: i64 = 1_700_000_000_000;
@@ -35,7 +38,9 @@ async fn fixture(arguments: &[&str]) -> Fixture {
     let clock = Arc::new(platform::ManualClock::at_ms(T));
     let store =
         store_metrics::Store::open(&dir.path().join("data"), Default::default(), clock.clone()).unwrap();
-    let store: Arc<dyn MetricsStore> = Arc::new(store);
+    let store = Arc::new(store);
+    let admin = store.clone();
+    let store: Arc<dyn MetricsStore> = store;
     let mut appender = store.appender();
     for (labels, v) in [
         (&[("__name__", "up"), ("job", "a")][..], 1.0),
@@ -74,9 +79,14 @@ async fn fixture(arguments: &[&str]) -> Fixture {
     let config = Config::load(&file).unwrap();
     engines.apply(&config).unwrap();
     let pool = front::Pool::new("query", 2, 16);
-    let api = build_api(&settings, engines, config, store, engine, pool, &host);
-    crate::register_reload_metrics(&api);
-    Fixture { router: routes::router(api), dir }
+    let early = Early::new(&settings, Arc::default(), &host);
+    let api = build_api(&early, engines, config, (store, admin), engine, pool);
+    crate::reload::register_metrics(&api);
+    early.shell.set_main(routes::router(api, &early));
+    early.shell.set_early(routes::before_ready(&early));
+    early.shell.set_phase(Phase::Ready);
+    let router = early.shell.clone().router();
+    Fixture { router, dir }
 }
 
 impl Fixture {
@@ -194,7 +204,6 @@ async fn refusals_have_the_originals_status_and_text() {
     check("/api/v1/rules?type=x", 400, "bad_data", "invalid parameter \"type\": not supported value \"x\"")
         .await;
     check("/api/v1/status/tsdb?limit=100000", 400, "bad_data", "limit").await;
-    check("/api/v1/nothing", 404, "not_found", "").await;
     assert_eq!(f.post("/api/v1/admin/tsdb/delete_series", "match[]=up").await.0, 500);
     assert_eq!(f.post("/-/reload", "").await.0, 403);
     assert_eq!(f.get("/-/reload").await.0, 405);
@@ -266,4 +275,150 @@ async fn a_reload_takes_all_or_nothing() {
     assert_eq!(f.post("/api/v1/admin/tsdb/delete_series", "match[]=up%7Bjob=%22a%22%7D").await.0, 204);
     let (_, body) = f.get("/api/v1/query?query=count(up)&time=1700000001").await;
     assert_eq!(body["data"]["result"][0]["value"][1], "1");
+}
+
+impl Fixture {
+    /// Status, headers as `name: value` lines in small letters, body.
+    async fn ask(&self, method: &str, path: &str, origin: Option<&str>) -> (u16, String, String) {
+        let mut request = Request::builder().method(method).uri(path);
+        if let Some(origin) = origin {
+            request = request.header(header::ORIGIN, origin);
+        }
+        let reply = self.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let status = reply.status().as_u16();
+        let headers: String =
+            reply.headers().iter().map(|(n, v)| format!("{n}: {}\n", v.to_str().unwrap())).collect();
+        let body = axum::body::to_bytes(reply.into_body(), 1 << 24).await.unwrap();
+        (status, headers, String::from_utf8_lossy(&body).into_owned())
+    }
+}
+
+/// Statuses, `Allow` and bodies are those of the original.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn methods_and_paths() {
+    let f = fixture(&["--web.enable-admin-api"]).await;
+    let check = async |method: &str, path: &str, status: u16, allow: &str, text: &str| {
+        let (got, headers, body) = f.ask(method, path, None).await;
+        assert_eq!(got, status, "{method} {path}: {headers}{body}");
+        assert!(body.contains(text), "{method} {path}: {body}");
+        assert_eq!(headers.contains("allow: "), !allow.is_empty(), "{method} {path}: {headers}");
+        assert!(
+            headers.contains(&format!("allow: {allow}\n")) || allow.is_empty(),
+            "{method} {path}: {headers}"
+        );
+    };
+    check("GET", "/nothing", 404, "", "404 page not found\n").await;
+    check("GET", "/api/v1/nothing", 404, "", "404 page not found\n").await;
+    check("POST", "/nothing", 404, "", "404 page not found\n").await;
+    check("POST", "/metrics", 405, "GET, OPTIONS", "Method Not Allowed\n").await;
+    check("HEAD", "/metrics", 405, "GET, OPTIONS", "").await;
+    check("PUT", "/api/v1/query", 405, "GET, OPTIONS, POST", "Method Not Allowed\n").await;
+    check("GET", "/api/v1/admin/tsdb/snapshot", 405, "OPTIONS, POST, PUT", "Method Not Allowed\n").await;
+    check("DELETE", "/-/healthy", 405, "GET, HEAD, OPTIONS", "").await;
+    check("HEAD", "/-/healthy", 200, "", "").await;
+    check("HEAD", "/-/ready", 200, "", "").await;
+    check("GET", "/-/quit", 405, "", "Only POST or PUT requests allowed").await;
+    check("POST", "/-/quit", 403, "", "Lifecycle API is not enabled.").await;
+    check("OPTIONS", "/metrics", 200, "GET, OPTIONS", "").await;
+    check("OPTIONS", "/-/reload", 200, "GET, OPTIONS, POST, PUT", "").await;
+    check("OPTIONS", "/api/v1/query", 204, "", "").await;
+    check("GET", "/version", 200, "", "{\"version\":").await;
+    check("GET", "/debug/pprof/heap", 501, "", "use perf").await;
+    check("GET", "/debug/pprof/nothing", 404, "", "Unknown profile\n").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn redirects() {
+    let check = async |f: &Fixture, method: &str, path: &str, status: u16, to: &str| {
+        let (got, headers, body) = f.ask(method, path, None).await;
+        assert_eq!(got, status, "{path}: {headers}{body}");
+        assert!(headers.contains(&format!("location: {to}\n")), "{path}: {headers}");
+    };
+    let f = fixture(&[]).await;
+    check(&f, "GET", "/", 302, "/query").await;
+    check(&f, "GET", "/graph?g0.expr=up", 302, "/query?g0.expr=up").await;
+    check(&f, "GET", "//", 301, "/").await;
+    check(&f, "GET", "/api//v1/query?x=1", 301, "/api/v1/query?x=1").await;
+    check(&f, "GET", "/metrics/", 301, "/metrics").await;
+    check(&f, "POST", "/api/v1/query/", 308, "/api/v1/query").await;
+    let f = fixture(&["--web.external-url=http://h/a/b", "--web.route-prefix=/x"]).await;
+    check(&f, "GET", "/", 302, "/x/").await;
+    check(&f, "GET", "/x", 301, "/x/").await;
+    check(&f, "GET", "/x/", 302, "/a/b/query").await;
+    assert_eq!(f.ask("GET", "/x/-/healthy", None).await.0, 200);
+    assert_eq!(f.ask("GET", "/x/api/v1/status/buildinfo", None).await.0, 200);
+    for outside in ["/-/healthy", "/api/v1/labels", "/xy"] {
+        assert_eq!(f.ask("GET", outside, None).await.0, 404, "{outside}");
+    }
+    let page = f.ask("GET", "/x/query", None).await.2;
+    assert!(page.contains("data-base=\"/a/b\"") || page.contains("no web app"), "{page}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn origins() {
+    let f = fixture(&["--web.cors.origin=https?://(a|b)"]).await;
+    for (origin, allowed) in [("http://a", true), ("https://b", true), ("http://a.evil", false)] {
+        for method in ["GET", "OPTIONS"] {
+            let (_, headers, _) = f.ask(method, "/api/v1/labels", Some(origin)).await;
+            let shown = headers.contains(&format!("access-control-allow-origin: {origin}\n"));
+            assert_eq!(shown, allowed, "{method} {origin}: {headers}");
+            assert!(headers.contains("vary: Origin"), "{headers}");
+        }
+    }
+    let (_, headers, _) = f.ask("GET", "/metrics", Some("http://a")).await;
+    assert!(!headers.contains("access-control"), "{headers}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn before_the_store_is_open() {
+    let args: Vec<String> = vec!["--web.enable-lifecycle".into()];
+    let settings = Settings::from_flags(&::flags::Flags::parse("p", flags::FLAGS, &args).unwrap()).unwrap();
+    let host = front::Host::detached();
+    let early = Early::new(&settings, Arc::default(), &host);
+    early.notifications.add(crate::notifications::STARTING);
+    early.shell.set_early(routes::before_ready(&early));
+    let f = Fixture { router: early.shell.clone().router(), dir: tempfile::tempdir().unwrap() };
+    let replay = async || f.get("/api/v1/status/walreplay").await.1["data"].clone();
+    assert_eq!(replay().await, json!({"min": 0, "max": 0, "current": 0, "state": "waiting"}));
+    early.progress.begin(3, 9);
+    early.progress.at(5);
+    assert_eq!(replay().await, json!({"min": 3, "max": 9, "current": 5, "state": "in progress"}));
+    for (path, status) in [
+        ("/-/healthy", 200),
+        ("/-/ready", 503),
+        ("/version", 200),
+        ("/metrics", 200),
+        ("/api/v1/notifications", 200),
+        ("/api/v1/query?query=1", 503),
+        ("/-/reload", 503),
+        ("/federate", 503),
+    ] {
+        let (got, headers, body) = f.ask("GET", path, None).await;
+        assert_eq!(got, status, "{path}: {body}");
+        if status == 503 {
+            assert_eq!(body, "Service Unavailable", "{path}");
+            assert!(headers.contains("x-prometheus-stopping: false"), "{headers}");
+        }
+    }
+    early.shell.set_phase(Phase::Stopping);
+    assert!(f.ask("GET", "/-/ready", None).await.1.contains("x-prometheus-stopping: true"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_admin_api() {
+    let f = fixture(&[]).await;
+    for path in ["clean_tombstones", "snapshot", "delete_series"] {
+        let (status, body) = f.post(&format!("/api/v1/admin/tsdb/{path}"), "").await;
+        assert_eq!((status, &body["error"]), (500, &json!("admin APIs disabled")), "{path}");
+    }
+    let f = fixture(&["--web.enable-admin-api"]).await;
+    let (status, body) = f.post("/api/v1/admin/tsdb/snapshot", "skip_head=maybe").await;
+    assert_eq!(status, 400, "{body}");
+    let (status, body) = f.post("/api/v1/admin/tsdb/snapshot", "").await;
+    assert_eq!(status, 200, "{body}");
+    let name = body["data"]["name"].as_str().unwrap();
+    assert!(f.dir.path().join("data/snapshots").join(name).is_dir(), "{name}");
+    assert_eq!(f.post("/api/v1/admin/tsdb/delete_series", "match[]=up").await.0, 204);
+    assert_eq!(f.post("/api/v1/admin/tsdb/clean_tombstones", "").await.0, 204);
+    assert_eq!(f.get("/api/v1/query?query=up&time=1700000001").await.1["data"]["result"], json!([]));
 }

@@ -84,6 +84,19 @@ pub const ALL: &[Service] = &[
     pushgateway::SERVICE,
 ];
 
+/// Taken by every service beside its own flags.
+pub const WEB_CONFIG: Flag =
+    Flag::value("web.config.file", "", "Path to configuration file that can enable TLS or authentication.");
+
+/// A service's flags and those that all services take.
+pub fn flags_of(service: &Service) -> Vec<Flag> {
+    let mut table = service.flags.to_vec();
+    if !table.iter().any(|flag| flag.name == WEB_CONFIG.name) {
+        table.push(WEB_CONFIG);
+    }
+    table
+}
+
 /// Finds a service by name or alias, in any of the usual spellings.
 pub fn find(name: &str) -> Option<&'static Service> {
     let name = name.replace('_', "-").to_ascii_lowercase();
@@ -91,16 +104,21 @@ pub fn find(name: &str) -> Option<&'static Service> {
 }
 
 /// What a service sees of the process.
-pub fn host(flags: &Flags, shutdown: &CancellationToken) -> Host {
+pub fn host(service: &'static str, flags: &Flags, shutdown: &CancellationToken) -> Result<Host, StartError> {
+    let web = match flags.get(WEB_CONFIG.name) {
+        "" => None,
+        path => Some(front::Web::load(path.as_ref()).map_err(|e| StartError::new(service, e))?),
+    };
     let shown: BTreeMap<String, String> =
         flags.iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    Host {
+    Ok(Host {
+        web,
         shutdown: shutdown.clone(),
         registry: expfmt::Registry::new(),
         flags: Arc::new(shown),
         started: std::time::SystemTime::now(),
         version: crate::VERSION,
-    }
+    })
 }
 
 /// Opens a store off the event loop: it may have a log to replay.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use front::StartError;
 use serve_prometheus::{Config, FLAGS, Parts, Settings};
+use storage::metrics::ReplayProgress;
 use store_metrics::Store;
 
 use super::{Places, Service, Started, kernel_metrics, open_store, tsdb_metrics};
@@ -37,15 +38,20 @@ pub const SERVICE: Service = Service {
                 out_of_order_window_ms: config.storage.tsdb.out_of_order_time_window.as_ms(),
                 ..store_metrics::Settings::default()
             };
+            let progress = Arc::new(ReplayProgress::default());
+            let entrance = serve_prometheus::listen(&settings, progress.clone(), &host).await?;
             let clock: Arc<dyn platform::Clock> = Arc::new(platform::SystemClock::new());
             let (path, store_clock) = (settings.storage_path.clone(), clock.clone());
-            let store = Arc::new(open_store(NAME, move || Store::open(&path, options, store_clock)).await?);
+            let disk = Arc::new(platform::OsDisk);
+            let open = move || Store::open_watched(disk, &path, options, store_clock, &progress);
+            let store = Arc::new(open_store(NAME, open).await?);
             let (kernel, tsdb, changed, closed) =
                 (store.clone(), store.clone(), store.clone(), store.clone());
             kernel_metrics::register(&host.registry, NAME, move |read| read(kernel.kernel_metrics()));
             tsdb_metrics::register(&host.registry, tsdb);
             let for_reload = settings.clone();
             let parts = Parts {
+                admin: store.clone(),
                 store,
                 clock,
                 config,
@@ -55,7 +61,7 @@ pub const SERVICE: Service = Service {
                     changed.set_out_of_order_window(config.storage.tsdb.out_of_order_time_window.as_ms());
                 }),
             };
-            let running = serve_prometheus::start(settings, parts, &host).await?;
+            let running = serve_prometheus::start(settings, parts, entrance, &host).await?;
             let close = Box::new(move || {
                 if let Err(e) = closed.close() {
                     tracing::error!(service = NAME, "closing the metrics store: {e}");

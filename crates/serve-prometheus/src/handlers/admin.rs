@@ -3,9 +3,10 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use front::Params;
+use serde_json::json;
 
-use super::{named_matcher_sets, time_or};
-use crate::reply::{ApiError, ErrorType};
+use super::{named_matcher_sets, parse_bool, time_or};
+use crate::reply::{ApiError, ErrorType, Reply};
 use crate::state::Api;
 use crate::times::{MAX_TIME, MIN_TIME};
 
@@ -20,8 +21,29 @@ pub async fn delete_series(State(api): State<Api>, params: Params) -> Result<Sta
     Ok(StatusCode::NO_CONTENT)
 }
 
+pub async fn clean_tombstones(State(api): State<Api>) -> Result<StatusCode, ApiError> {
+    check_enabled(&api)?;
+    let admin = api.admin.clone();
+    api.queries.run(move || admin.clean_tombstones()).await??;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub async fn snapshot(State(api): State<Api>, params: Params) -> Result<Reply, ApiError> {
+    check_enabled(&api)?;
+    let skip_head = match params.get("skip_head") {
+        None => false,
+        Some(text) => parse_bool(text).ok_or_else(|| {
+            let why = format!("unable to parse boolean \"skip_head\" argument: strconv.ParseBool: parsing {text:?}: invalid syntax");
+            ApiError::parameter("skip_head", why)
+        })?,
+    };
+    let admin = api.admin.clone();
+    let name = api.queries.run(move || admin.snapshot(skip_head)).await??;
+    Reply::json(&json!({ "name": name }))
+}
+
 fn check_enabled(api: &Api) -> Result<(), ApiError> {
-    if api.options.admin {
+    if api.settings.admin {
         return Ok(());
     }
     Err(ApiError::new(ErrorType::Unavailable, "admin APIs disabled"))

@@ -1,6 +1,7 @@
 //! One file per group of endpoints. A handler extracts, calls, renders.
 
 pub mod admin;
+pub mod early;
 pub mod manage;
 pub mod query;
 pub mod rules;
@@ -83,6 +84,15 @@ pub(crate) fn matcher_sets(params: &Params) -> Result<Vec<Vec<Matcher>>, String>
 /// The same, with the parameter's name in the error.
 pub(crate) fn named_matcher_sets(params: &Params) -> Result<Vec<Vec<Matcher>>, ApiError> {
     matcher_sets(params).map_err(|e| ApiError::parameter("match[]", e))
+}
+
+/// What Go's `strconv.ParseBool` takes.
+pub(crate) fn parse_bool(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
+        _ => None,
+    }
 }
 
 pub(crate) fn now_ms() -> TimestampMs {

@@ -6,37 +6,68 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use front::PoolError;
 
-use crate::ingest::{BODY_BYTES_MAX, Ingest, RETRY_AFTER, WriteError};
+use crate::ingest::{BODY_BYTES_MAX, Ingest, MessageType, RETRY_AFTER, WriteError, Written};
 use crate::state::Api;
 
 const PROTOBUF: &str = "application/x-protobuf";
 
 pub async fn write(State(api): State<Api>, headers: HeaderMap, body: Body) -> Response {
-    if !api.options.remote_write_receiver {
+    if !api.ingest.options.remote_write {
         let message = "remote write receiver needs to be enabled with --web.enable-remote-write-receiver";
         return text_error(StatusCode::NOT_FOUND, message);
     }
-    if let Err(message) = check_content(&headers) {
-        return text_error(StatusCode::UNSUPPORTED_MEDIA_TYPE, message);
-    }
+    let message = match message_type(&headers, &api.ingest.options.messages) {
+        Ok(message) => message,
+        Err(why) => return text_error(StatusCode::UNSUPPORTED_MEDIA_TYPE, why),
+    };
     let body = match read_body(body).await {
         Ok(body) => body,
         Err(response) => return response,
     };
-    match run(&api.ingest, move |ingest| ingest.write_v1(&body)).await {
-        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+    let done = run(&api.ingest, move |ingest| {
+        Ok(match message {
+            MessageType::V1 => (None, ingest.write_v1(&body)),
+            MessageType::V2 => {
+                let (written, result) = ingest.write_v2(&body);
+                (Some(written), result)
+            }
+        })
+    });
+    match done.await {
+        Ok((written, result)) => {
+            let mut response = match result {
+                Ok(()) => StatusCode::NO_CONTENT.into_response(),
+                Err(e) => e.into_response(),
+            };
+            if let Some(written) = written {
+                count(response.headers_mut(), written);
+            }
+            response
+        }
         Err(response) => response,
     }
 }
 
-/// Requests without these headers are taken for what version 1.0 sends.
-fn check_content(headers: &HeaderMap) -> Result<(), String> {
+/// Version 2.0 wants these in every reply.
+fn count(headers: &mut HeaderMap, written: Written) {
+    for (name, n) in [
+        ("x-prometheus-remote-write-samples-written", written.samples),
+        ("x-prometheus-remote-write-histograms-written", written.histograms),
+        ("x-prometheus-remote-write-exemplars-written", written.exemplars),
+    ] {
+        headers.insert(name, HeaderValue::from(n));
+    }
+}
+
+/// Which message a request carries. One that does not say is taken for what version 1.0 sends.
+fn message_type(headers: &HeaderMap, accepted: &[MessageType]) -> Result<MessageType, String> {
     let text = |name| headers.get(name).map_or("", |v| v.to_str().unwrap_or("?"));
-    let content_type = text(header::CONTENT_TYPE).trim();
-    let media_type = content_type.split(';').next().unwrap_or_default();
-    if !content_type.is_empty() && media_type != PROTOBUF {
+    let message = named_message(text(header::CONTENT_TYPE).trim())?;
+    if !accepted.contains(&message) {
         return Err(format!(
-            "expected {PROTOBUF} as the first (media) part, got {content_type} content-type"
+            "{} protobuf message is not accepted by this server; only accepts {}",
+            message.name(),
+            MessageType::list(accepted)
         ));
     }
     let encoding = text(header::CONTENT_ENCODING);
@@ -45,7 +76,30 @@ fn check_content(headers: &HeaderMap) -> Result<(), String> {
             "{encoding} encoding (compression) is not accepted by this server; only snappy is acceptable"
         ));
     }
-    Ok(())
+    Ok(message)
+}
+
+fn named_message(content_type: &str) -> Result<MessageType, String> {
+    let mut parts = content_type.split(';');
+    let media_type = parts.next().unwrap_or_default();
+    if !content_type.is_empty() && media_type != PROTOBUF {
+        return Err(format!(
+            "expected {PROTOBUF} as the first (media) part, got {content_type} content-type"
+        ));
+    }
+    for parameter in parts {
+        let Some((name, value)) = parameter.split_once('=').filter(|(_, value)| !value.contains('=')) else {
+            return Err(format!(
+                "as per https://www.rfc-editor.org/rfc/rfc9110#parameter expected parameters to be key-values, \
+                 got {parameter} in {content_type} content-type"
+            ));
+        };
+        if name == "proto" {
+            let named = MessageType::named(value);
+            return named.map_err(|e| format!("got {content_type} content type; {e}"));
+        }
+    }
+    Ok(MessageType::V1)
 }
 
 /// The whole body, or the refusal of one that is too large.
@@ -83,7 +137,6 @@ impl IntoResponse for WriteError {
     fn into_response(self) -> Response {
         match self {
             WriteError::Bad(message) => text_error(StatusCode::BAD_REQUEST, message),
-            WriteError::TooLarge(message) => text_error(StatusCode::PAYLOAD_TOO_LARGE, message),
             WriteError::Failed(message) => {
                 tracing::error!("a remote write failed: {message}");
                 text_error(StatusCode::INTERNAL_SERVER_ERROR, message)

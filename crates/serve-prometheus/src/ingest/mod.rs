@@ -3,22 +3,29 @@
 
 mod known;
 mod labels;
+mod message;
+mod options;
 mod write_v1;
+mod write_v2;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use expfmt::Registry;
+use expfmt::{Registry, native};
 use front::Pool;
-use model::TimestampMs;
+use model::{FloatHistogram, TimestampMs, Value};
 use storage::{ErrorKind, MetricsStore, StoreError};
+use wire::remote::histogram::Histogram;
 
 pub use known::KnownSeries;
+pub use message::MessageType;
+pub use options::{Delta, Options, ReadLimits};
+pub use write_v2::Written;
 
 /// Bytes of a request body as received. Larger ones are refused before they are read to the end.
 pub const BODY_BYTES_MAX: usize = 32 << 20;
-/// Bytes of a request after decompression.
-pub const PLAIN_BYTES_MAX: usize = 128 << 20;
+/// Bytes of a remote write after decompression, as in the original.
+pub const PLAIN_BYTES_MAX: usize = 32 << 20;
 /// Requests that may wait for a free slot; more are told to come back.
 const WAITING_MAX: usize = 128;
 /// What a request that finds no place is told to wait.
@@ -39,12 +46,14 @@ pub struct Inner {
     pub pool: Pool,
     pub known: KnownSeries,
     pub metrics: Metrics,
+    pub options: Options,
     buffers: Mutex<Vec<Vec<u8>>>,
     slots: usize,
 }
 
 pub struct Metrics {
     pub invalid_labels: expfmt::Counter,
+    pub without_metadata: expfmt::Counter,
 }
 
 impl std::ops::Deref for Ingest {
@@ -56,7 +65,7 @@ impl std::ops::Deref for Ingest {
 }
 
 impl Ingest {
-    pub fn new(store: Arc<dyn MetricsStore>, registry: &Registry) -> Ingest {
+    pub fn new(store: Arc<dyn MetricsStore>, options: Options, registry: &Registry) -> Ingest {
         let slots = std::thread::available_parallelism().map_or(2, usize::from).max(2);
         let pool = Pool::new("prometheus_ingest", slots, WAITING_MAX);
         pool.register(registry);
@@ -66,9 +75,21 @@ impl Ingest {
                 "The total number of received remote write samples and histogram samples which were rejected \
                  due to invalid labels.",
             ),
+            without_metadata: registry.counter(
+                "prometheus_api_remote_write_without_metadata_appended_samples_total",
+                "The total number of received remote write samples (and histogram samples) which were ingested \
+                 without corresponding metadata.",
+            ),
         };
-        let inner =
-            Inner { store, pool, known: KnownSeries::default(), metrics, buffers: Mutex::default(), slots };
+        let inner = Inner {
+            store,
+            pool,
+            known: KnownSeries::default(),
+            metrics,
+            options,
+            buffers: Mutex::default(),
+            slots,
+        };
         let ingest = Ingest { inner: Arc::new(inner) };
         let counted = ingest.clone();
         registry.gauge_fn(
@@ -103,14 +124,33 @@ fn too_far_ahead() -> StoreError {
     StoreError::new(ErrorKind::OutOfBounds, "out of bounds: timestamp is too far in the future")
 }
 
+/// A histogram as it is stored: not finer than we keep them, and free of contradictions.
+fn histogram_value(histogram: Histogram) -> Result<Value, StoreError> {
+    let Histogram { mut value, is_float, .. } = histogram;
+    let whole = |h: &FloatHistogram| if is_float { Ok(()) } else { native::validate_count(h) };
+    native::validate(&value)
+        .and_then(|()| whole(&value))
+        .map_err(|message| StoreError::new(ErrorKind::Invalid, message))?;
+    if !value.uses_custom_buckets() {
+        native::reduce_resolution(&mut value, native::SCHEMA_MAX);
+    }
+    Ok(Value::Histogram(Arc::new(value)))
+}
+
 /// Why a write failed, in the terms a sender acts on.
 #[derive(Debug)]
 pub enum WriteError {
     /// Sending it again will not help.
     Bad(String),
-    TooLarge(String),
     /// It may work later.
     Failed(String),
+}
+
+impl WriteError {
+    /// For what is never the sender's fault.
+    fn failed(e: StoreError) -> WriteError {
+        WriteError::Failed(e.message)
+    }
 }
 
 impl From<StoreError> for WriteError {
@@ -133,9 +173,6 @@ impl From<wire::protobuf::ProtobufError> for WriteError {
 
 impl From<wire::remote::snappy::SnappyError> for WriteError {
     fn from(e: wire::remote::snappy::SnappyError) -> WriteError {
-        match e {
-            wire::remote::snappy::SnappyError::TooLarge { .. } => WriteError::TooLarge(e.to_string()),
-            wire::remote::snappy::SnappyError::Corrupt => WriteError::Bad(e.to_string()),
-        }
+        WriteError::Bad(e.to_string())
     }
 }

@@ -10,7 +10,7 @@ use wire::remote::v1::{self, Item, Series, WriteRequest};
 
 use super::known::{KnownSeries, NewSeries};
 use super::labels::LabelScratch;
-use super::{Inner, PLAIN_BYTES_MAX, WriteError, newest_accepted, too_far_ahead};
+use super::{Inner, PLAIN_BYTES_MAX, WriteError, histogram_value, newest_accepted, too_far_ahead};
 
 impl Inner {
     /// Takes a compressed request. When this returns, its samples are durable.
@@ -31,7 +31,7 @@ impl Inner {
             }
             drop(known);
             let Request { appender, new, invalid, .. } = request;
-            appender.commit()?;
+            appender.commit().map_err(WriteError::failed)?;
             self.metrics.invalid_labels.add(invalid);
             if !new.is_empty() {
                 self.known.add(new);
@@ -100,8 +100,8 @@ impl<'m> Request<'_, 'm> {
                     reference = Some(self.append_sample(reference, labels, t, value)?);
                 }
                 Item::Histogram(message) => {
-                    let Histogram { t, value, .. } = Histogram::read(message)?;
-                    let value = Value::Histogram(value.into());
+                    let histogram = Histogram::read(message)?;
+                    let (t, value) = (histogram.t, histogram_value(histogram)?);
                     reference = Some(self.append_sample(reference, labels, t, value)?);
                 }
                 Item::Exemplar(exemplar) => self.append_exemplar(reference, exemplar)?,

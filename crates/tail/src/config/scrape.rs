@@ -105,6 +105,9 @@ impl ScrapeConfig {
             return Err("decompression is not supported: compressed files are not followed".into());
         }
         self.sources.validate()?;
+        if let Some(why) = self.sources.unavailable() {
+            return Err(why);
+        }
         // Compiling finds what types alone cannot.
         crate::stages::Pipeline::check(&self.pipeline_stages)
     }

@@ -3,6 +3,7 @@
 
 pub mod histogram;
 mod put;
+pub mod read;
 mod row;
 pub mod snappy;
 pub mod v1;

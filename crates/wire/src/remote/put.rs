@@ -60,9 +60,14 @@ pub fn text(out: &mut Vec<u8>, field: u32, s: &str) {
 
 /// An element of a `repeated string`, which counts even when empty.
 pub fn text_always(out: &mut Vec<u8>, field: u32, s: &str) {
+    bytes(out, field, s.as_bytes());
+}
+
+/// `bytes`, even when empty.
+pub fn bytes(out: &mut Vec<u8>, field: u32, bytes: &[u8]) {
     key(out, field, 2);
-    varint(out, s.len() as u64);
-    out.extend_from_slice(s.as_bytes());
+    varint(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
 }
 
 /// A message that `write` appends.

@@ -15,8 +15,8 @@ pub enum SnappyError {
 impl fmt::Display for SnappyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            SnappyError::TooLarge { declared, limit } => {
-                write!(f, "snappy: decoded length of {declared} bytes exceeds the limit of {limit} bytes")
+            SnappyError::TooLarge { limit, .. } => {
+                write!(f, "decoded size exceeds the {limit} bytes limit")
             }
             SnappyError::Corrupt => f.write_str("snappy: corrupt input"),
         }

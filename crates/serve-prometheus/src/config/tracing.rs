@@ -1,0 +1,89 @@
+//! `tracing`: where the original sends spans about itself.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use client::TlsConfig;
+use config::Duration;
+use serde::Deserialize;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tracing {
+    pub client_type: ClientType,
+    pub endpoint: String,
+    pub sampling_fraction: f64,
+    pub insecure: bool,
+    pub tls_config: Option<TlsConfig>,
+    pub headers: BTreeMap<String, String>,
+    pub compression: String,
+    pub timeout: Option<Duration>,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum ClientType {
+    #[default]
+    Grpc,
+    Http,
+}
+
+impl<'de> Deserialize<'de> for ClientType {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<ClientType, D::Error> {
+        match String::deserialize(deserializer)?.as_str() {
+            "grpc" => Ok(ClientType::Grpc),
+            "http" => Ok(ClientType::Http),
+            other => {
+                let text = format!("expected tracing client type to be to be http or grpc, but got {other}");
+                Err(serde::de::Error::custom(text))
+            }
+        }
+    }
+}
+
+/// Headers that the sending of spans sets itself.
+const RESERVED_HEADERS: &[&str] = &[
+    "host",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "user-agent",
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "www-authenticate",
+    "accept-encoding",
+    "x-prometheus-remote-write-version",
+    "x-prometheus-remote-read-version",
+    "x-amz-date",
+    "x-amz-security-token",
+    "x-amz-content-sha256",
+];
+
+impl Tracing {
+    pub fn validate(&self) -> Result<(), String> {
+        for name in self.headers.keys() {
+            let lower = name.to_ascii_lowercase();
+            if lower == "authorization" {
+                return Err("custom authorization header configuration is not yet supported".into());
+            }
+            if RESERVED_HEADERS.contains(&lower.as_str()) {
+                return Err(format!("{name} is a reserved header. It must not be changed"));
+            }
+        }
+        if self.endpoint.is_empty() {
+            return Err("tracing endpoint must be set".into());
+        }
+        if !matches!(self.compression.as_str(), "" | "gzip") {
+            let given = &self.compression;
+            return Err(format!("invalid compression type {given} provided, valid options: gzip"));
+        }
+        Ok(())
+    }
+
+    pub fn set_directory(&mut self, directory: &Path) {
+        if let Some(tls) = &mut self.tls_config {
+            tls.set_directory(directory);
+        }
+    }
+}

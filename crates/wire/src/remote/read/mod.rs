@@ -1,0 +1,7 @@
+//! Remote read: `prometheus.ReadRequest`, and the two forms of its answer.
+
+mod request;
+mod response;
+
+pub use request::{Query, ReadRequest, ResponseType};
+pub use response::{ChunkRef, frame, write_chunked_series, write_series};
