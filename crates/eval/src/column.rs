@@ -32,6 +32,23 @@ impl Column {
         Column { floats, histograms: None }
     }
 
+    /// What `value` says for each of `len` steps.
+    pub fn from_fn(len: usize, mut value: impl FnMut(usize) -> Option<f64>) -> Column {
+        let float = |step| value(step).map_or(f64::from_bits(ABSENT_BITS), present);
+        Column { floats: (0..len).map(float).collect(), histograms: None }
+    }
+
+    /// The floats of all steps; `is_absent` tells which of them are none.
+    pub fn floats(&self) -> &[f64] {
+        &self.floats
+    }
+
+    /// Whether a float out of [`Column::floats`] stands for nothing.
+    #[inline]
+    pub fn is_absent(v: f64) -> bool {
+        v.to_bits() == ABSENT_BITS
+    }
+
     pub fn len(&self) -> usize {
         self.floats.len()
     }
@@ -66,7 +83,7 @@ impl Column {
 
     /// Whether no step holds anything.
     pub fn all_absent(&self) -> bool {
-        self.floats.iter().all(|v| v.to_bits() == ABSENT_BITS)
+        self.floats.iter().all(|v| Column::is_absent(*v))
             && self.histograms.as_ref().is_none_or(|h| h.iter().all(Option::is_none))
     }
 

@@ -25,6 +25,30 @@ pub struct Stats {
     pub peak_samples: usize,
 }
 
+/// The limits of an evaluation, to be taken to another thread.
+#[derive(Debug, Clone)]
+pub struct Fork {
+    cancellation: Cancellation,
+    max_samples: usize,
+    held: usize,
+}
+
+impl Fork {
+    /// A context for a part of the work, which starts with what the whole already holds.
+    pub fn context(&self) -> Context {
+        let context = Context::new(self.cancellation.clone(), self.max_samples);
+        context.held.set(self.held);
+        context
+    }
+}
+
+/// What came up in one context.
+#[derive(Debug, Clone, Default)]
+pub struct Seen {
+    stats: Stats,
+    annotations: Annotations,
+}
+
 /// One evaluation. Not shared between threads.
 #[derive(Debug)]
 pub struct Context {
@@ -33,7 +57,12 @@ pub struct Context {
     held: Cell<usize>,
     stats: Cell<Stats>,
     annotations: RefCell<Annotations>,
+    /// How often [`Context::check`] has been asked.
+    checks: Cell<u32>,
 }
+
+/// The clock is looked at this often: reading it takes longer than the rest of a cheap series.
+const CHECKS_PER_LOOK: u32 = 16;
 
 impl Context {
     /// `max_samples` bounds what the evaluation holds in memory at a time.
@@ -44,7 +73,30 @@ impl Context {
             held: Cell::default(),
             stats: Cell::default(),
             annotations: RefCell::default(),
+            checks: Cell::default(),
         }
+    }
+
+    /// What a helper on another thread needs to make a context of its own.
+    pub fn fork(&self) -> Fork {
+        Fork { cancellation: self.cancellation.clone(), max_samples: self.max_samples, held: self.held.get() }
+    }
+
+    /// Takes over what came up in a helper's context. The caller decides the order.
+    pub fn absorb(&self, seen: Seen) {
+        let mut stats = self.stats.get();
+        stats.total_queryable_samples += seen.stats.total_queryable_samples;
+        stats.samples_read += seen.stats.samples_read;
+        stats.peak_samples = stats.peak_samples.max(seen.stats.peak_samples);
+        self.stats.set(stats);
+        let mut annotations = self.annotations.borrow_mut();
+        seen.annotations.warnings().iter().for_each(|(place, text)| annotations.warn(*place, text.clone()));
+        seen.annotations.infos().iter().for_each(|(place, text)| annotations.info(*place, text.clone()));
+    }
+
+    /// What came up here.
+    pub fn seen(self) -> Seen {
+        Seen { stats: self.stats.get(), annotations: self.annotations.into_inner() }
     }
 
     /// Whether to go on. Cheap enough to be asked once per series.
@@ -52,7 +104,10 @@ impl Context {
         if self.cancellation.flag.as_ref().is_some_and(|f| f.load(Ordering::Relaxed)) {
             return Err(EvalError::Canceled);
         }
-        if self.cancellation.deadline.is_some_and(|d| Instant::now() >= d) {
+        let checks = self.checks.get();
+        self.checks.set(checks.wrapping_add(1));
+        let look = checks.is_multiple_of(CHECKS_PER_LOOK);
+        if look && self.cancellation.deadline.is_some_and(|d| Instant::now() >= d) {
             return Err(EvalError::Timeout);
         }
         Ok(())

@@ -41,6 +41,11 @@ pub struct Mean {
 }
 
 impl Mean {
+    /// The mean of `count` values whose sum is known and fits.
+    pub fn resume(count: f64, total: Kahan) -> Mean {
+        Mean { count, total, incremental: false }
+    }
+
     pub fn add(&mut self, v: f64) {
         self.count += 1.0;
         if self.count == 1.0 {

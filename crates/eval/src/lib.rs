@@ -17,6 +17,7 @@ mod error;
 pub mod histogram;
 pub mod kahan;
 pub mod lookback;
+pub mod parallel;
 mod series;
 mod steps;
 pub mod window;
@@ -26,6 +27,7 @@ pub use column::Column;
 pub use context::{Cancellation, Context, Stats};
 pub use error::EvalError;
 pub use series::{
-    MergeSet, Series, SeriesStream, VecStream, collect, drop_metadata_labels, without_metadata,
+    MergeSet, Series, SeriesStream, VecStream, collect, drop_metadata_labels, is_metadata_label,
+    without_metadata,
 };
 pub use steps::Steps;

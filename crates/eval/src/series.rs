@@ -52,16 +52,17 @@ pub fn collect(cx: &Context, stream: &mut dyn SeriesStream) -> Result<Vec<Series
 }
 
 /// Labels that describe the metric rather than the series, and go with its name.
-fn is_metadata_label(name: &str) -> bool {
+pub fn is_metadata_label(name: &str) -> bool {
     matches!(name, METRIC_NAME | "__type__" | "__unit__")
 }
 
 /// The labels once the metric's name no longer fits.
 pub fn without_metadata(labels: &Labels) -> Labels {
-    if labels.iter().any(|(name, _)| is_metadata_label(name)) {
-        labels.filter(|name| !is_metadata_label(name))
-    } else {
-        labels.clone()
+    let mut names = labels.iter().map(|(name, _)| name).filter(|name| is_metadata_label(name));
+    match (names.next(), names.next()) {
+        (None, _) => labels.clone(),
+        (Some(METRIC_NAME), None) => labels.without_name(),
+        _ => labels.filter(|name| !is_metadata_label(name)),
     }
 }
 
@@ -85,7 +86,7 @@ pub fn drop_metadata_labels(series: Vec<Series>) -> Result<Vec<Series>, EvalErro
 #[derive(Default)]
 pub struct MergeSet {
     series: Vec<Series>,
-    by_labels: HashMap<Labels, usize>,
+    by_labels: HashMap<Labels, usize, foldhash::fast::RandomState>,
 }
 
 /// The error for two values of one label set at one step.

@@ -125,6 +125,11 @@ impl Labels {
 
     /// The set without the metric name.
     pub fn without_name(&self) -> Labels {
+        let mut pairs = self.iter();
+        // Nearly always the name comes first, and what follows it is the answer as it stands.
+        if pairs.next().is_some_and(|(name, _)| name == crate::METRIC_NAME) {
+            return Labels { packed: pairs.rest.into() };
+        }
         self.filter(|name| name != crate::METRIC_NAME)
     }
 

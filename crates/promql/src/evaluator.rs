@@ -156,7 +156,7 @@ impl<'a> Evaluator<'a> {
         };
         let at = place(&aggregate.expr);
         let reduce = |op| -> Result<Stream<'a>, EvalError> {
-            let mut input = self.vector(&aggregate.expr)?;
+            let mut input = self.input_of(&aggregate.expr, &grouping)?;
             Ok(from_vec(aggregate::reduce(cx, steps, op, &grouping, &mut *input, at)?))
         };
         let series = match aggregate.op {
@@ -237,6 +237,22 @@ impl<'a> Evaluator<'a> {
             }
         };
         Ok(from_vec(series))
+    }
+
+    /// The series to aggregate. Their names stay in place where the groups do not hang on them.
+    fn input_of(&self, expr: &'a Expr, grouping: &Grouping) -> Result<Stream<'a>, EvalError> {
+        match expr {
+            Expr::Paren(paren) => self.input_of(&paren.expr, grouping),
+            // With several names, series that become equal without them must still meet.
+            Expr::Call(call)
+                if grouping.ignores_names()
+                    && !self.query.delayed_name_removal
+                    && call.args.iter().all(has_no_name_or_one) =>
+            {
+                functions::unnamed_vector_call(self, call)
+            }
+            other => self.vector(other),
+        }
     }
 
     fn parameter(&self, aggregate: &'a AggregateExpr) -> Result<Vec<f64>, EvalError> {
@@ -320,6 +336,11 @@ fn has_one_name(expr: &Expr) -> bool {
         Expr::Matrix(matrix) => named(&matrix.selector),
         _ => false,
     }
+}
+
+/// Whether an argument cannot bring in more than one metric name.
+fn has_no_name_or_one(expr: &Expr) -> bool {
+    matches!(expr.value_type(), ValueType::Scalar | ValueType::String) || has_one_name(expr)
 }
 
 fn wrong_type(expr: &Expr, wanted: &str) -> EvalError {

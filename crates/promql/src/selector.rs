@@ -26,19 +26,33 @@ pub(crate) struct Source<'a> {
 impl<'a> Source<'a> {
     pub fn select(&self, matchers: &[Matcher]) -> Result<Vec<SeriesHandle>, EvalError> {
         self.cx.check()?;
-        Ok(self.querier.select(matchers)?)
+        Ok(self.querier.select_unordered(matchers)?)
     }
 
-    /// Reads one series, counting and limiting its samples.
+    /// What another thread needs to read for this query.
+    fn shared(&self) -> SharedSource<'a> {
+        SharedSource {
+            querier: self.querier,
+            lookback: self.lookback,
+            statistics_only: self.statistics_only,
+            use_start_times: self.use_start_times,
+        }
+    }
+
+    /// Reads one series, or no more than its newest sample, counting and limiting samples.
     pub fn read(
         &self,
         handle: &SeriesHandle,
         first: TimestampMs,
         last: TimestampMs,
+        newest_only: bool,
         out: &mut SampleColumns,
     ) -> Result<(), EvalError> {
         self.cx.check()?;
-        self.querier.read(handle, first, last, out)?;
+        match newest_only {
+            true => self.querier.read_newest(handle, first, last, out)?,
+            false => self.querier.read(handle, first, last, out)?,
+        }
         if !self.use_start_times {
             out.start_times.clear();
         }
@@ -48,6 +62,44 @@ impl<'a> Source<'a> {
         self.cx.release(out.len());
         Ok(())
     }
+}
+
+/// A [`Source`] without its context.
+#[derive(Clone, Copy)]
+pub(crate) struct SharedSource<'a> {
+    querier: &'a Arc<dyn Querier>,
+    lookback: i64,
+    statistics_only: &'a HashSet<usize>,
+    use_start_times: bool,
+}
+
+impl<'a> SharedSource<'a> {
+    pub fn with<'b>(&self, cx: &'b Context) -> Source<'b>
+    where
+        'a: 'b,
+    {
+        Source {
+            cx,
+            querier: self.querier,
+            lookback: self.lookback,
+            statistics_only: self.statistics_only,
+            use_start_times: self.use_start_times,
+        }
+    }
+}
+
+/// Values that one round of a parallel evaluation may hold: 8 MiB.
+const ROUND_VALUES: usize = 1 << 20;
+
+/// Below this much work, in values read or made, helpers cost more than they give.
+const PARALLEL_WORK: usize = 200_000;
+
+/// How many series to evaluate together, given how many there are and how many steps each has. Zero: one
+/// by one.
+pub(crate) fn round_of(series: usize, steps: usize) -> usize {
+    // Reading a series costs about as much as a hundred steps.
+    let parallel = series.saturating_mul(steps + 100) >= PARALLEL_WORK && series > 1;
+    if parallel { (ROUND_VALUES / steps.max(1)).clamp(1, series) } else { 0 }
 }
 
 /// What the values of an instant selection are.
@@ -63,11 +115,20 @@ pub(crate) enum Wanted {
 /// One series after the other, as the steps see it.
 pub(crate) struct InstantStream<'a> {
     source: Source<'a>,
+    view: InstantView<'a>,
+    handles: std::vec::IntoIter<SeriesHandle>,
+    samples: SampleColumns,
+    /// Series to evaluate together, and those that are ready.
+    round: usize,
+    ready: std::vec::IntoIter<Series>,
+}
+
+/// How an instant selector looks at a series.
+#[derive(Clone, Copy)]
+struct InstantView<'a> {
     selector: &'a VectorSelector,
     steps: Steps,
     wanted: Wanted,
-    handles: std::vec::IntoIter<SeriesHandle>,
-    samples: SampleColumns,
 }
 
 impl<'a> InstantStream<'a> {
@@ -77,56 +138,100 @@ impl<'a> InstantStream<'a> {
         steps: Steps,
         wanted: Wanted,
     ) -> Result<InstantStream<'a>, EvalError> {
-        let handles = source.select(&selector.matchers)?.into_iter();
-        Ok(InstantStream { source, selector, steps, wanted, handles, samples: SampleColumns::default() })
+        let handles = source.select(&selector.matchers)?;
+        let round = round_of(handles.len(), steps.len());
+        Ok(InstantStream {
+            source,
+            view: InstantView { selector, steps, wanted },
+            handles: handles.into_iter(),
+            samples: SampleColumns::default(),
+            round,
+            ready: Vec::new().into_iter(),
+        })
     }
 }
 
 impl SeriesStream for InstantStream<'_> {
     fn next(&mut self) -> Result<Option<Series>, EvalError> {
-        let (steps, lookback) = (self.steps, self.source.lookback);
+        if self.round == 0 {
+            for handle in self.handles.by_ref() {
+                if let Some(series) = self.view.evaluate(&self.source, &handle, &mut self.samples)? {
+                    return Ok(Some(series));
+                }
+            }
+            return Ok(None);
+        }
+        loop {
+            if let Some(series) = self.ready.next() {
+                return Ok(Some(series));
+            }
+            let some: Vec<SeriesHandle> = self.handles.by_ref().take(self.round).collect();
+            if some.is_empty() {
+                return Ok(None);
+            }
+            let (shared, view) = (self.source.shared(), self.view);
+            let evaluated = eval::parallel::map_in_order(
+                self.source.cx,
+                &some,
+                SampleColumns::default,
+                |cx, samples, handle| view.evaluate(&shared.with(cx), handle, samples),
+            )?;
+            self.ready = evaluated.into_iter();
+        }
+    }
+}
+
+impl InstantView<'_> {
+    /// `None` when no step sees anything.
+    fn evaluate(
+        &self,
+        source: &Source<'_>,
+        handle: &SeriesHandle,
+        samples: &mut SampleColumns,
+    ) -> Result<Option<Series>, EvalError> {
+        let (steps, lookback) = (self.steps, source.lookback);
         let (at, offset) = (timestamp(self.selector.at), self.selector.offset.ms);
         let last_step = steps.time(steps.len().saturating_sub(1));
         let (first, last) = at.map_or((steps.start, last_step), |at| (at, at));
         let (first, last) =
             (first.saturating_sub(offset).saturating_sub(lookback) + 1, last.saturating_sub(offset));
         let last = if self.selector.smoothed { last.saturating_add(lookback) } else { last };
-        for handle in self.handles.by_ref() {
-            self.source.read(&handle, first, last, &mut self.samples)?;
-            if self.source.statistics_only.contains(&self.selector.pos.start) {
-                settle_hints(&mut self.samples);
-            }
-            if self.samples.is_empty() {
-                continue;
-            }
-            if self.selector.smoothed {
-                lookback::remove_stale(&mut self.samples);
-                let column = smoothed(&self.source, self.selector, &self.samples, steps, &handle.labels);
-                if column.all_absent() {
-                    continue;
-                }
-                return Ok(Some(Series { labels: handle.labels, drop_name: false, column }));
-            }
-            let want_times = self.wanted != Wanted::Values;
-            let mut selected = lookback::select(&self.samples, steps, offset, at, lookback, want_times);
-            if selected.found == 0 {
-                continue;
-            }
-            self.source.cx.count_queryable(selected.found);
-            if want_times {
-                for step in 0..steps.len() {
-                    if selected.column.has(step) {
-                        let t = match self.wanted {
-                            Wanted::StartTimes => start_time(&self.samples, selected.times[step]),
-                            _ => selected.times[step],
-                        };
-                        selected.column.set_float(step, t as f64 / 1000.0);
-                    }
-                }
-            }
-            return Ok(Some(Series { labels: handle.labels, drop_name: false, column: selected.column }));
+        let statistics_only = source.statistics_only.contains(&self.selector.pos.start);
+        let newest_only = (steps.len() == 1 || at.is_some())
+            && !self.selector.smoothed
+            && !statistics_only
+            && self.wanted != Wanted::StartTimes;
+        source.read(handle, first, last, newest_only, samples)?;
+        if statistics_only {
+            settle_hints(samples);
         }
-        Ok(None)
+        if samples.is_empty() {
+            return Ok(None);
+        }
+        let series = |column| Series { labels: handle.labels.clone(), drop_name: false, column };
+        if self.selector.smoothed {
+            lookback::remove_stale(samples);
+            let column = smoothed(source, self.selector, samples, steps, &handle.labels);
+            return Ok((!column.all_absent()).then(|| series(column)));
+        }
+        let want_times = self.wanted != Wanted::Values;
+        let mut selected = lookback::select(samples, steps, offset, at, lookback, want_times);
+        if selected.found == 0 {
+            return Ok(None);
+        }
+        source.cx.count_queryable(selected.found);
+        if want_times {
+            for step in 0..steps.len() {
+                if selected.column.has(step) {
+                    let t = match self.wanted {
+                        Wanted::StartTimes => start_time(samples, selected.times[step]),
+                        _ => selected.times[step],
+                    };
+                    selected.column.set_float(step, t as f64 / 1000.0);
+                }
+            }
+        }
+        Ok(Some(series(selected.column)))
     }
 }
 
@@ -208,16 +313,36 @@ impl<'a> RangeSource<'a> {
         Ok(RangeSource::Matrix { source, handles, first, last, statistics_only })
     }
 
+    /// Series that are still to come.
+    pub fn len(&self) -> usize {
+        match self {
+            RangeSource::Matrix { handles, .. } => handles.len(),
+            RangeSource::Subquery { series, .. } => series.len(),
+        }
+    }
+
+    /// Takes the next `count` series of a matrix selector, to be read elsewhere; `None` for subqueries.
+    pub fn take(&mut self, count: usize) -> Option<(MatrixReader<'a>, Vec<SeriesHandle>)> {
+        match self {
+            RangeSource::Matrix { source, handles, first, last, statistics_only } => {
+                let reader = MatrixReader {
+                    source: source.shared(),
+                    first: *first,
+                    last: *last,
+                    statistics_only: *statistics_only,
+                };
+                Some((reader, handles.by_ref().take(count).collect()))
+            }
+            RangeSource::Subquery { .. } => None,
+        }
+    }
+
     /// Fills `samples` with the next series that has any, and returns its labels.
     pub fn next(&mut self, samples: &mut SampleColumns) -> Result<Option<RangeInput>, EvalError> {
         match self {
             RangeSource::Matrix { source, handles, first, last, statistics_only } => {
                 for handle in handles.by_ref() {
-                    source.read(&handle, *first, *last, samples)?;
-                    lookback::remove_stale(samples);
-                    if *statistics_only {
-                        settle_hints(samples);
-                    }
+                    read_range(source, &handle, (*first, *last), *statistics_only, samples)?;
                     if !samples.is_empty() {
                         return Ok(Some(RangeInput { labels: handle.labels, drop_name: false }));
                     }
@@ -233,6 +358,42 @@ impl<'a> RangeSource<'a> {
             }
         }
     }
+}
+
+/// Reads series of a matrix selector on any thread.
+#[derive(Clone, Copy)]
+pub(crate) struct MatrixReader<'a> {
+    source: SharedSource<'a>,
+    first: TimestampMs,
+    last: TimestampMs,
+    statistics_only: bool,
+}
+
+impl MatrixReader<'_> {
+    pub fn read(
+        &self,
+        cx: &Context,
+        handle: &SeriesHandle,
+        samples: &mut SampleColumns,
+    ) -> Result<(), EvalError> {
+        read_range(&self.source.with(cx), handle, (self.first, self.last), self.statistics_only, samples)
+    }
+}
+
+/// The samples of a series as windows see them.
+fn read_range(
+    source: &Source<'_>,
+    handle: &SeriesHandle,
+    (first, last): (TimestampMs, TimestampMs),
+    statistics_only: bool,
+    samples: &mut SampleColumns,
+) -> Result<(), EvalError> {
+    source.read(handle, first, last, false, samples)?;
+    lookback::remove_stale(samples);
+    if statistics_only {
+        settle_hints(samples);
+    }
+    Ok(())
 }
 
 /// What a store knew about resets between its samples is not true between those of a subquery.

@@ -57,10 +57,26 @@ fn read_all(store: &Store, matchers: &[Matcher], mint: i64, maxt: i64) -> Vec<(L
     for handle in handles {
         let mut columns = SampleColumns::default();
         querier.read(&handle, mint, maxt, &mut columns).unwrap();
+        let mut newest = SampleColumns::default();
+        querier.read_newest(&handle, mint, maxt, &mut newest).unwrap();
+        let last =
+            |c: &SampleColumns| c.float_times.last().copied().zip(c.floats.last().map(|v| v.to_bits()));
+        assert_eq!(last(&newest), last(&columns), "the newest of {}", handle.labels);
+        assert_eq!(newest.histograms.last(), columns.histograms.last());
         if !columns.is_empty() {
             all.push((handle.labels, columns));
         }
     }
+    let mut unordered = Vec::new();
+    for handle in querier.select_unordered(matchers).unwrap() {
+        let mut columns = SampleColumns::default();
+        querier.read(&handle, mint, maxt, &mut columns).unwrap();
+        if !columns.is_empty() {
+            unordered.push(handle.labels);
+        }
+    }
+    unordered.sort();
+    assert!(unordered.iter().eq(all.iter().map(|(labels, _)| labels)), "the same series in any order");
     all
 }
 

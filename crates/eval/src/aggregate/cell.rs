@@ -49,6 +49,16 @@ pub(super) enum Outcome {
 }
 
 impl Cell {
+    /// A cell that has seen `count` floats: their sum, or their extreme in `total.sum`.
+    pub fn resume(op: Reduce, count: u32, total: Kahan) -> Cell {
+        if count == 0 {
+            return Cell::default();
+        }
+        let count = f64::from(count);
+        let mean = if op == Reduce::Avg { Mean::resume(count, total) } else { Mean::default() };
+        Cell { count, has_float: true, total, mean, running: total.sum, ..Cell::default() }
+    }
+
     pub fn add_float(&mut self, op: Reduce, v: f64) {
         let first = !self.has_float;
         self.has_float = true;

@@ -7,17 +7,23 @@ use model::{Labels, METRIC_NAME};
 /// `by (…)`, `without (…)`, or one group for everything (`by` nothing).
 #[derive(Debug, Clone)]
 pub struct Grouping {
+    /// Sorted, each once.
     labels: Vec<String>,
     without: bool,
 }
 
 impl Grouping {
     pub fn by(labels: Vec<String>) -> Grouping {
-        Grouping { labels, without: false }
+        Grouping { labels: sorted(labels), without: false }
     }
 
     pub fn without(labels: Vec<String>) -> Grouping {
-        Grouping { labels, without: true }
+        Grouping { labels: sorted(labels), without: true }
+    }
+
+    /// Whether groups are the same when series come without the labels that describe their metric.
+    pub fn ignores_names(&self) -> bool {
+        !self.without && !self.labels.iter().any(|label| crate::is_metadata_label(label))
     }
 
     /// The labels of the group that `labels` falls into.
@@ -30,32 +36,109 @@ impl Grouping {
             labels.filter(|name| self.labels.iter().any(|l| l == name))
         }
     }
+
+    /// Replaces `key` by bytes that are the same for series of one group and for no others.
+    fn key_of(&self, labels: &Labels, key: &mut Vec<u8>) {
+        key.clear();
+        if self.labels.is_empty() && !self.without {
+            return;
+        }
+        // Both sides are sorted.
+        let mut listed = self.labels.iter().map(String::as_str).enumerate().peekable();
+        for (name, value) in labels {
+            while listed.peek().is_some_and(|(_, l)| *l < name) {
+                listed.next();
+            }
+            let here = listed.peek().filter(|(_, l)| *l == name).map(|(at, _)| *at);
+            match here {
+                Some(at) if !self.without => {
+                    key.extend_from_slice(&(at as u32).to_le_bytes());
+                    put(key, value);
+                }
+                None if self.without && name != METRIC_NAME => {
+                    put(key, name);
+                    put(key, value);
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+fn put(key: &mut Vec<u8>, text: &str) {
+    key.extend_from_slice(&(text.len() as u32).to_le_bytes());
+    key.extend_from_slice(text.as_bytes());
+}
+
+fn sorted(mut labels: Vec<String>) -> Vec<String> {
+    labels.sort_unstable();
+    labels.dedup();
+    labels
 }
 
 /// Groups in order of first appearance.
-#[derive(Default)]
 pub(super) struct Groups<T> {
     pub all: Vec<(Labels, bool, T)>,
-    by_labels: HashMap<Labels, usize>,
+    by_key: HashMap<Box<[u8]>, usize, foldhash::fast::RandomState>,
+    /// The key being looked up.
+    key: Vec<u8>,
 }
 
 impl<T> Groups<T> {
     pub fn new() -> Groups<T> {
-        Groups { all: Vec::new(), by_labels: HashMap::new() }
+        Groups { all: Vec::new(), by_key: HashMap::default(), key: Vec::new() }
     }
 
-    /// The state of the group of these labels. A group loses its name if any member does.
-    pub fn entry(&mut self, labels: Labels, drop_name: bool, make: impl FnOnce() -> T) -> &mut T {
-        let at = match self.by_labels.get(&labels) {
+    /// The state of the group that `labels` falls into. A group loses its name if any member does.
+    pub fn entry(
+        &mut self,
+        grouping: &Grouping,
+        labels: &Labels,
+        drop_name: bool,
+        make: impl FnOnce() -> T,
+    ) -> &mut T {
+        grouping.key_of(labels, &mut self.key);
+        let at = match self.by_key.get(self.key.as_slice()) {
             Some(&at) => at,
             None => {
-                self.by_labels.insert(labels.clone(), self.all.len());
-                self.all.push((labels, false, make()));
+                self.by_key.insert(self.key.as_slice().into(), self.all.len());
+                self.all.push((grouping.group_of(labels), false, make()));
                 self.all.len() - 1
             }
         };
         let (_, drop, state) = &mut self.all[at];
         *drop |= drop_name;
         state
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_equal_exactly_when_groups_are() {
+        let names = ["__name__", "a", "b", "c"];
+        let values = ["", "x", "y", "xy"];
+        let mut sets = Vec::new();
+        for i in 0..values.len().pow(names.len() as u32) {
+            let pick = |at: usize| values[i / values.len().pow(at as u32) % values.len()];
+            sets.push(Labels::from_pairs(names.iter().enumerate().map(|(at, name)| (*name, pick(at)))));
+        }
+        for listed in [&[][..], &["a"], &["c", "a"], &["b", "__name__"], &["nowhere", "b"]] {
+            for without in [false, true] {
+                let labels = listed.iter().map(|l| (*l).to_owned()).collect();
+                let grouping = if without { Grouping::without(labels) } else { Grouping::by(labels) };
+                let mut groups: Groups<Vec<Labels>> = Groups::new();
+                for set in &sets {
+                    groups.entry(&grouping, set, false, Vec::new).push(grouping.group_of(set));
+                }
+                let distinct: std::collections::BTreeSet<_> = groups.all.iter().map(|g| &g.0).collect();
+                assert_eq!(distinct.len(), groups.all.len(), "{listed:?} {without}");
+                for (labels, _, members) in &groups.all {
+                    assert!(members.iter().all(|member| member == labels), "{listed:?} {without}");
+                }
+            }
+        }
     }
 }

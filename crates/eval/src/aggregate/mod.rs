@@ -5,6 +5,7 @@
 
 mod cell;
 mod count_values;
+mod floats;
 mod group;
 mod quantile;
 mod reduce;

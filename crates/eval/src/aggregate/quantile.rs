@@ -18,8 +18,7 @@ pub fn quantile(
         if series.column.all_absent() {
             continue;
         }
-        let labels = grouping.group_of(&series.labels);
-        let values = groups.entry(labels, series.drop_name, || vec![Vec::new(); steps]);
+        let values = groups.entry(grouping, &series.labels, series.drop_name, || vec![Vec::new(); steps]);
         cx.hold(steps)?;
         for (step, values) in values.iter_mut().enumerate() {
             if let Some(v) = series.column.float(step) {

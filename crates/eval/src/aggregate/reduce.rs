@@ -1,6 +1,7 @@
 //! Aggregations that keep a small state per group and step.
 
 use super::cell::{Cell, Outcome, Remark};
+use super::floats::Floats;
 use super::group::{Grouping, Groups};
 use crate::{Column, Context, EvalError, Place, Series, SeriesStream};
 
@@ -41,27 +42,24 @@ pub fn reduce(
     input: &mut dyn SeriesStream,
     place: Place,
 ) -> Result<Vec<Series>, EvalError> {
-    let mut groups: Groups<Vec<Cell>> = Groups::new();
+    let mut groups: Groups<State> = Groups::new();
     while let Some(series) = input.next()? {
         cx.check()?;
         if series.column.all_absent() {
             continue;
         }
-        let labels = grouping.group_of(&series.labels);
-        let cells = groups.entry(labels, series.drop_name, Vec::new);
-        if cells.is_empty() {
+        let known = groups.all.len();
+        let state = groups.entry(grouping, &series.labels, series.drop_name, || State::new(op, steps));
+        state.add(cx, op, place, &series);
+        if groups.all.len() > known {
             cx.hold(steps)?;
-            cells.resize(steps, Cell::default());
-        }
-        for (step, cell) in cells.iter_mut().enumerate() {
-            if let Some(v) = series.column.float(step) {
-                cell.add_float(op, v);
-            } else if let Some(h) = series.column.histogram(step) {
-                cell.add_histogram(op, h, |remark| tell(cx, op, remark, place, &series));
-            }
         }
     }
-    let finished = groups.all.into_iter().map(|(labels, drop_name, cells)| {
+    let finished = groups.all.into_iter().map(|(labels, drop_name, state)| {
+        let cells = match state {
+            State::Floats(floats) => return Series { labels, drop_name, column: floats.finish(op) },
+            State::Cells(cells) => cells,
+        };
         let mut column = Column::absent(steps);
         for (step, cell) in cells.into_iter().enumerate() {
             match cell.finish(op) {
@@ -76,6 +74,44 @@ pub fn reduce(
         Series { labels, drop_name, column }
     });
     Ok(finished.collect())
+}
+
+/// What a group has seen: in the compact form as long as that is enough.
+enum State {
+    Floats(Floats),
+    Cells(Vec<Cell>),
+}
+
+impl State {
+    fn new(op: Reduce, steps: usize) -> State {
+        match Floats::new(op, steps) {
+            Some(floats) => State::Floats(floats),
+            None => State::Cells(vec![Cell::default(); steps]),
+        }
+    }
+
+    fn add(&mut self, cx: &Context, op: Reduce, place: Place, series: &Series) {
+        let mut from = 0;
+        if let State::Floats(floats) = self {
+            if !series.column.has_histograms() {
+                match floats.add(op, &series.column) {
+                    Ok(()) => return,
+                    Err(step) => from = step,
+                }
+            }
+            let empty = Floats::new(op, 0);
+            let floats = empty.map(|empty| std::mem::replace(floats, empty));
+            *self = State::Cells(floats.map_or_else(Vec::new, |floats| floats.into_cells(op)));
+        }
+        let State::Cells(cells) = self else { return };
+        for (step, cell) in cells.iter_mut().enumerate().skip(from) {
+            if let Some(v) = series.column.float(step) {
+                cell.add_float(op, v);
+            } else if let Some(h) = series.column.histogram(step) {
+                cell.add_histogram(op, h, |remark| tell(cx, op, remark, place, series));
+            }
+        }
+    }
 }
 
 fn tell(cx: &Context, op: Reduce, remark: Remark, place: Place, series: &Series) {

@@ -16,7 +16,7 @@ pub fn top_k(
     let series = crate::collect(cx, input)?;
     let mut groups: Groups<Vec<Heap>> = Groups::new();
     for (at, s) in series.iter().enumerate() {
-        let heaps = groups.entry(grouping.group_of(&s.labels), false, || vec![Heap::new(bottom); k.len()]);
+        let heaps = groups.entry(grouping, &s.labels, false, || vec![Heap::new(bottom); k.len()]);
         for (step, heap) in heaps.iter_mut().enumerate().filter(|(step, _)| k[*step] > 0) {
             if let Some(v) = s.column.float(step) {
                 heap.offer(v, at, k[step]);
@@ -130,7 +130,7 @@ pub fn limit_k(
 ) -> Result<Vec<Series>, EvalError> {
     let mut groups: Groups<Vec<usize>> = Groups::new();
     keep_steps(cx, input, |series, step| {
-        let taken = groups.entry(grouping.group_of(&series.labels), false, || vec![0; k.len()]);
+        let taken = groups.entry(grouping, &series.labels, false, || vec![0; k.len()]);
         taken[step] += 1;
         taken[step] <= k[step]
     })

@@ -88,7 +88,7 @@ fn info_series<'a>(
     let mut samples = SampleColumns::default();
     let mut all = Vec::new();
     for handle in handles {
-        source.read(&handle, first, last, &mut samples)?;
+        source.read(&handle, first, last, false, &mut samples)?;
         let selected = lookback::select(&samples, ev.steps, offset, at, source.lookback, true);
         if selected.column.has_histograms() {
             return Err(EvalError::execution(

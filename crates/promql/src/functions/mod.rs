@@ -4,6 +4,7 @@ mod absent;
 mod classic;
 mod date;
 mod extended;
+mod geometry;
 mod histogram;
 mod info;
 mod labels;
@@ -74,7 +75,7 @@ fn vector_to_scalar<'a>(ev: &Evaluator<'a>, expr: &'a Expr) -> Result<Vec<f64>, 
 pub(crate) fn vector_call<'a>(ev: &Evaluator<'a>, call: &'a Call) -> Result<Stream<'a>, EvalError> {
     let name = call.function.name;
     if let Some(function) = range::function(name) {
-        return range::call(ev, call, function);
+        return range::call(ev, call, function, true);
     }
     if let Some(function) = math::elementwise(name) {
         let input = arg(call, 0)?;
@@ -103,6 +104,15 @@ pub(crate) fn vector_call<'a>(ev: &Evaluator<'a>, call: &'a Call) -> Result<Stre
             }
             None => Err(unknown(name)),
         },
+    }
+}
+
+/// As [`vector_call`], for someone who does not look at the labels that describe a metric: where nothing
+/// else depends on them they may be left in place.
+pub(crate) fn unnamed_vector_call<'a>(ev: &Evaluator<'a>, call: &'a Call) -> Result<Stream<'a>, EvalError> {
+    match range::function(call.function.name) {
+        Some(function) => range::call(ev, call, function, false),
+        None => vector_call(ev, call),
     }
 }
 

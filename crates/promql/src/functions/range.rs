@@ -2,14 +2,15 @@
 
 use eval::window::Window;
 use eval::{Column, EvalError, Place, Series, SeriesStream, Steps, window};
-use model::Value;
+use model::{Labels, Value};
 use promql_syntax::{Call, Expr};
 use storage::metrics::SampleColumns;
 
+use super::geometry::Geometry;
 use super::starts::{Life, Starts, began_anew};
 use super::{arg, over_time, rate, regression};
 use crate::evaluator::{Evaluator, invalid_quantile, place};
-use crate::selector::RangeSource;
+use crate::selector::{RangeSource, round_of};
 use crate::stream::Stream;
 
 /// Everything a window function may look at besides its window.
@@ -80,10 +81,12 @@ pub(super) fn function(name: &str) -> Option<WindowFunction> {
     })
 }
 
+/// `names_matter`: whether series whose name no longer fits must lose it.
 pub(super) fn call<'a>(
     ev: &Evaluator<'a>,
     call: &'a Call,
     function: WindowFunction,
+    names_matter: bool,
 ) -> Result<Stream<'a>, EvalError> {
     let name = call.function.name;
     let range_at = usize::from(name == "quantile_over_time");
@@ -97,26 +100,34 @@ pub(super) fn call<'a>(
     check_arguments(ev, call, &scalars)?;
     let extension = extension(name, input)?;
     let (source, shape) = ev.range_source(input)?;
-    let counter = matches!(name, "rate" | "increase");
-    let stream = RangeStream {
-        ev_cx: ev.cx(),
+    let job = Job {
         steps: ev.steps,
-        source,
         shape,
         function,
+        rate: match (name, extension) {
+            ("rate", Extension::None) => Some(Rate { counter: true, per_second: true }),
+            ("increase", Extension::None) => Some(Rate { counter: true, per_second: false }),
+            ("delta", Extension::None) => Some(Rate { counter: false, per_second: false }),
+            _ => None,
+        },
         scalars,
         place: place(input),
-        name,
         extension,
         lookback: ev.query.lookback,
-        wants_resets: counter,
+        wants_resets: matches!(name, "rate" | "increase"),
         // Scalar arguments may change from step to step, even when the window does not.
         broadcast: shape.at.is_some() && call.args.len() == 1 && ev.steps.len() > 1,
-        samples: SampleColumns::default(),
-        resets: Vec::new(),
-        starts: Starts::default(),
     };
-    if matches!(name, "last_over_time" | "first_over_time") {
+    let round = round_of(source.len(), ev.steps.len());
+    let stream = RangeStream {
+        cx: ev.cx(),
+        source,
+        job,
+        scratch: Scratch::default(),
+        round,
+        ready: Vec::new().into_iter(),
+    };
+    if matches!(name, "last_over_time" | "first_over_time") || !names_matter {
         return Ok(Box::new(stream));
     }
     ev.without_names(Box::new(stream), input)
@@ -164,49 +175,124 @@ fn extension(name: &str, input: &Expr) -> Result<Extension, EvalError> {
     })
 }
 
+/// A difference over windows; its value for floats is known from their [`Geometry`].
+#[derive(Debug, Clone, Copy)]
+struct Rate {
+    counter: bool,
+    per_second: bool,
+}
+
 struct RangeStream<'a> {
-    ev_cx: &'a eval::Context,
-    steps: Steps,
+    cx: &'a eval::Context,
     source: RangeSource<'a>,
+    job: Job,
+    scratch: Scratch,
+    /// Series to evaluate together, and those that are ready.
+    round: usize,
+    ready: std::vec::IntoIter<Series>,
+}
+
+/// What is done to every series.
+struct Job {
+    steps: Steps,
     shape: window::WindowShape,
     function: WindowFunction,
+    rate: Option<Rate>,
     scalars: Vec<Vec<f64>>,
     place: Place,
-    name: &'static str,
     extension: Extension,
     lookback: i64,
     wants_resets: bool,
     broadcast: bool,
+}
+
+/// What a thread reuses from series to series.
+#[derive(Default)]
+struct Scratch {
     samples: SampleColumns,
     resets: Vec<usize>,
     starts: Starts,
+    geometry: Geometry,
 }
 
 impl SeriesStream for RangeStream<'_> {
     fn next(&mut self) -> Result<Option<Series>, EvalError> {
         loop {
-            let Some(input) = self.source.next(&mut self.samples)? else { return Ok(None) };
-            self.starts.fill(&self.samples);
-            if self.wants_resets {
-                find_resets(&self.samples, &self.starts, &mut self.resets);
+            if let Some(series) = self.ready.next() {
+                return Ok(Some(series));
             }
-            let metric = input.labels.metric_name().to_owned();
-            let mut range = Range {
-                cx: self.ev_cx,
-                place: self.place,
-                metric: &metric,
-                range: self.shape.range,
-                scalars: &self.scalars,
-                step: 0,
-                resets: &self.resets,
-                starts: &self.starts,
-                extension: self.extension,
-                lookback: self.lookback,
+            if self.round > 0
+                && let Some((reader, some)) = self.source.take(self.round)
+            {
+                if some.is_empty() {
+                    return Ok(None);
+                }
+                let job = &self.job;
+                let evaluated =
+                    eval::parallel::map_in_order(self.cx, &some, Scratch::default, |cx, scratch, handle| {
+                        reader.read(cx, handle, &mut scratch.samples)?;
+                        if scratch.samples.is_empty() {
+                            return Ok(None);
+                        }
+                        job.evaluate(cx, &handle.labels, false, scratch)
+                    })?;
+                self.ready = evaluated.into_iter();
+                continue;
+            }
+            let Some(input) = self.source.next(&mut self.scratch.samples)? else { return Ok(None) };
+            let evaluated = self.job.evaluate(self.cx, &input.labels, input.drop_name, &mut self.scratch)?;
+            if evaluated.is_some() {
+                return Ok(evaluated);
+            }
+        }
+    }
+}
+
+impl Job {
+    /// What becomes of the samples in `scratch`; `None` when no step has a value.
+    fn evaluate(
+        &self,
+        cx: &eval::Context,
+        labels: &Labels,
+        drop_name: bool,
+        scratch: &mut Scratch,
+    ) -> Result<Option<Series>, EvalError> {
+        let Scratch { samples, resets, starts, geometry } = scratch;
+        let metric = labels.metric_name();
+        starts.fill(samples);
+        if self.wants_resets {
+            find_resets(samples, starts, resets);
+        }
+        let steps = if self.broadcast { Steps::instant(self.steps.start) } else { self.steps };
+        let mut range = Range {
+            cx,
+            place: self.place,
+            metric,
+            range: self.shape.range,
+            scalars: &self.scalars,
+            step: 0,
+            resets,
+            starts,
+            extension: self.extension,
+            lookback: self.lookback,
+        };
+        let mut column;
+        let (mut seen, mut weight, mut any_float) = (0usize, 0usize, false);
+        let plain = samples.histograms.is_empty() && samples.start_times.is_empty();
+        if plain && self.extension == Extension::None {
+            let per_second = self.rate.is_some_and(|rate| rate.per_second);
+            geometry.fit(&samples.float_times, steps, self.shape, per_second);
+            (seen, weight, any_float) = (geometry.seen, geometry.widest, geometry.seen > 0);
+            column = match self.rate {
+                Some(rate) => geometry.rates(&samples.floats, rate.counter.then_some(&range.resets[..])),
+                None => geometry.map(samples, steps, self.shape, |step, w| {
+                    range.step = step;
+                    (self.function)(&range, &w)
+                }),
             };
-            let steps = if self.broadcast { Steps::instant(self.steps.start) } else { self.steps };
-            let mut column = Column::absent(steps.len());
-            let (mut seen, mut weight, mut any_float) = (0usize, 0usize, false);
-            window::each(&self.samples, steps, self.shape, |step, w| {
+        } else {
+            column = Column::absent(steps.len());
+            window::each(samples, steps, self.shape, |step, w| {
                 seen += w.len();
                 weight = weight.max(w.weight());
                 any_float |= !w.floats.is_empty();
@@ -218,30 +304,27 @@ impl SeriesStream for RangeStream<'_> {
                     column.set(step, value);
                 }
             });
-            self.ev_cx.count_queryable(seen);
-            self.ev_cx.hold(weight)?;
-            self.ev_cx.release(weight);
-            if any_float {
-                self.hint_non_counter(&metric);
-            }
-            if column.all_absent() {
-                continue;
-            }
-            if self.broadcast {
-                column = column.broadcast(self.steps.len());
-            }
-            return Ok(Some(Series { labels: input.labels, drop_name: input.drop_name, column }));
         }
+        cx.count_queryable(seen);
+        cx.hold(weight)?;
+        cx.release(weight);
+        if any_float {
+            self.hint_non_counter(cx, metric);
+        }
+        if column.all_absent() {
+            return Ok(None);
+        }
+        if self.broadcast {
+            column = column.broadcast(self.steps.len());
+        }
+        Ok(Some(Series { labels: labels.clone(), drop_name, column }))
     }
-}
 
-impl RangeStream<'_> {
     /// A rate of something not named like a counter may be a mistake.
-    fn hint_non_counter(&self, metric: &str) {
+    fn hint_non_counter(&self, cx: &eval::Context, metric: &str) {
         let counts = ["_total", "_sum", "_count", "_bucket"].iter().any(|end| metric.ends_with(end));
         if self.wants_resets && !metric.is_empty() && !counts {
-            debug_assert!(matches!(self.name, "rate" | "increase"));
-            self.ev_cx.info(
+            cx.info(
                 self.place,
                 format!(
                     "PromQL info: metric might not be a counter, name does not end in _total/_sum/_count/_bucket: {metric:?}"
@@ -257,5 +340,10 @@ fn find_resets(samples: &SampleColumns, starts: &Starts, out: &mut Vec<usize>) {
     let life = |i: usize| Life { t: times[i], start: starts.floats[i] };
     let anew = |i: usize| !starts.floats.is_empty() && began_anew(life(i - 1), life(i));
     out.clear();
+    // Resets are rare: one look at all pairs, without branches, usually settles it.
+    let falls = floats.windows(2).fold(false, |falls, pair| falls | (pair[1] < pair[0]));
+    if !falls && starts.floats.is_empty() {
+        return;
+    }
     out.extend((1..floats.len()).filter(|i| floats[*i] < floats[*i - 1] || anew(*i)));
 }

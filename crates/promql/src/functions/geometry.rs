@@ -1,0 +1,154 @@
+//! Where the windows of all steps lie over one sequence of sample times, and how rates stretch in them.
+//!
+//! The series of a target share their sample times, so this is worked out once and holds for the next
+//! series, too; comparing two columns of times is far cheaper than finding the windows again. What is left
+//! to do for a rate is a subtraction and a multiplication per step.
+
+use eval::window::{Window, WindowShape};
+use eval::{Column, Steps};
+use model::TimestampMs;
+use storage::metrics::SampleColumns;
+
+/// Windows over floats without gaps in knowledge: no histograms, no start times.
+#[derive(Default)]
+pub(super) struct Geometry {
+    times: Vec<TimestampMs>,
+    windows: Vec<Place>,
+    fitted: bool,
+    /// Samples that windows see, counted once per window, and the most that one sees.
+    pub seen: usize,
+    pub widest: usize,
+}
+
+/// One window.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    /// Samples `from..to` are inside.
+    from: usize,
+    to: usize,
+    /// Seconds between first and last sample, and how far the value is stretched to the window's edges
+    /// when the counter's zero does not lie in between.
+    sampled: f64,
+    to_start: f64,
+    to_end: f64,
+    factor: f64,
+    /// Seconds the value is divided by; 1 for those that are not per second.
+    per: f64,
+}
+
+impl Geometry {
+    /// Fits the windows to these times, unless they are fitted to the same already.
+    pub fn fit(&mut self, times: &[TimestampMs], steps: Steps, shape: WindowShape, per_second: bool) {
+        if self.fitted && self.times == times {
+            return;
+        }
+        self.times.clear();
+        self.times.extend_from_slice(times);
+        self.windows.clear();
+        (self.fitted, self.seen, self.widest) = (true, 0, 0);
+        let (mut from, mut to) = (0, 0);
+        for step in 0..steps.len() {
+            let (start, end) = bounds(steps, shape, step);
+            while times.get(from).is_some_and(|t| *t <= start) {
+                from += 1;
+            }
+            to = to.max(from);
+            while times.get(to).is_some_and(|t| *t <= end) {
+                to += 1;
+            }
+            self.seen += to - from;
+            self.widest = self.widest.max(to - from);
+            self.windows.push(place(times, from, to, (start, end), shape.range, per_second));
+        }
+    }
+
+    /// What `f` makes of every window with samples.
+    pub fn map<'s>(
+        &self,
+        samples: &'s SampleColumns,
+        steps: Steps,
+        shape: WindowShape,
+        mut f: impl FnMut(usize, Window<'s>) -> Option<model::Value>,
+    ) -> Column {
+        let mut column = Column::absent(steps.len());
+        for (step, place) in self.windows.iter().enumerate() {
+            if place.from == place.to {
+                continue;
+            }
+            let (start, end) = bounds(steps, shape, step);
+            let floats = place.from..place.to;
+            let window =
+                Window { step_time: steps.time(step), start, end, samples, floats, histograms: 0..0 };
+            if let Some(value) = f(step, window) {
+                column.set(step, value);
+            }
+        }
+        column
+    }
+
+    /// Differences over the windows, stretched to their edges; `resets` are the positions at which a counter
+    /// fell, `None` for gauges.
+    pub fn rates(&self, values: &[f64], resets: Option<&[usize]>) -> Column {
+        Column::from_fn(self.windows.len(), |step| {
+            let place = self.windows.get(step)?;
+            if place.to - place.from < 2 {
+                return None;
+            }
+            let (first, last) = (*values.get(place.from)?, *values.get(place.to - 1)?);
+            let mut change = last - first;
+            let Some(resets) = resets else { return Some(change * place.factor) };
+            if !resets.is_empty() {
+                let after = resets.partition_point(|at| *at <= place.from);
+                for at in resets.iter().skip(after).take_while(|at| **at < place.to) {
+                    change += values.get(at - 1).copied().unwrap_or(0.0);
+                }
+            }
+            Some(change * place.factor_of_counter(first, change))
+        })
+    }
+}
+
+fn bounds(steps: Steps, shape: WindowShape, step: usize) -> (TimestampMs, TimestampMs) {
+    let end = shape.at.unwrap_or_else(|| steps.time(step)) - shape.offset;
+    (end - shape.range, end)
+}
+
+impl Place {
+    /// A counter does not come from below zero: it is stretched to where it would have been zero at most.
+    fn factor_of_counter(&self, first: f64, change: f64) -> f64 {
+        // Zero is further away than any stretch (1.1 gaps at most), which saves the divisions.
+        if first >= 2.0 * change || !(change > 0.0 && first >= 0.0) {
+            return self.factor;
+        }
+        let to_zero = self.sampled * (first / change);
+        if to_zero < self.to_start {
+            return (self.sampled + to_zero + self.to_end) / self.sampled / self.per;
+        }
+        self.factor
+    }
+}
+
+fn place(
+    times: &[TimestampMs],
+    from: usize,
+    to: usize,
+    (start, end): (TimestampMs, TimestampMs),
+    range: i64,
+    per_second: bool,
+) -> Place {
+    let per = if per_second { range as f64 / 1000.0 } else { 1.0 };
+    let mut place = Place { from, to, sampled: 0.0, to_start: 0.0, to_end: 0.0, factor: 0.0, per };
+    if to - from < 2 {
+        return place;
+    }
+    let seconds = |ms: TimestampMs| ms as f64 / 1000.0;
+    let (first_t, last_t) = (times[from], times[to - 1]);
+    place.sampled = seconds(last_t - first_t);
+    let average_gap = place.sampled / (to - from - 1) as f64;
+    // A little more than one gap away still counts as reaching the edge.
+    let threshold = average_gap * 1.1;
+    let edge = |distance: f64| if distance >= threshold { average_gap / 2.0 } else { distance };
+    (place.to_start, place.to_end) = (edge(seconds(first_t - start)), edge(seconds(end - last_t)));
+    place.factor = (place.sampled + place.to_start + place.to_end) / place.sampled / per;
+    place
+}
