@@ -11,8 +11,18 @@
 //!
 //! Invariant: a remote that is slow or dead costs disk up to a bound, and neither memory nor anybody's time.
 
+pub mod agent;
 pub mod config;
+mod fanout;
+mod manager;
 mod outbox;
+mod sender;
+#[cfg(test)]
+mod tests;
 
+pub use agent::AgentStore;
 pub use config::{Protocol, QueueConfig, RemoteReadConfig, RemoteWriteConfig};
+pub use fanout::{Fanout, Queueing};
+pub use manager::{Parts, Remotes};
 pub use outbox::{Entry, Outbox, OutboxError, OutboxSettings, Payload, Place, Row};
+pub use sender::MetadataSource;

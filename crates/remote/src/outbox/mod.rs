@@ -26,6 +26,8 @@ use model::Labels;
 use platform::Disk;
 use tokio::sync::watch;
 
+use crate::sender::metrics::Amount;
+
 pub use error::OutboxError;
 pub(crate) use reader::{Reader, Record};
 pub use record::{Entry, Payload};
@@ -70,6 +72,8 @@ pub struct Outbox {
     end: watch::Sender<u64>,
     newest: AtomicI64,
     failed: AtomicU64,
+    /// Samples, histograms and exemplars accepted by this process.
+    accepted: [AtomicU64; 3],
 }
 
 struct State {
@@ -119,6 +123,7 @@ impl Outbox {
             saving: Mutex::new(()),
             newest: AtomicI64::new(0),
             failed: AtomicU64::new(0),
+            accepted: Default::default(),
         })
     }
 
@@ -158,6 +163,18 @@ impl Outbox {
             }
         }
         self.newest.fetch_max(newest, Ordering::Relaxed);
+        let mut counts = [0; 3];
+        for (entry, _) in rows {
+            let kind = match entry.payload {
+                Payload::Float(_) => 0,
+                Payload::Histogram(_) => 1,
+                Payload::Exemplar(_) => 2,
+            };
+            counts[kind] += 1;
+        }
+        self.accepted.iter().zip(counts).for_each(|(all, n)| {
+            all.fetch_add(n, Ordering::Relaxed);
+        });
         Ok(())
     }
 
@@ -248,6 +265,16 @@ impl Outbox {
     /// Samples written since the queue began.
     pub fn samples(&self) -> u64 {
         self.state().end.before
+    }
+
+    /// What this process has accepted.
+    pub(crate) fn counts(&self) -> Amount {
+        let [samples, histograms, exemplars] = self.accepted.each_ref().map(|n| n.load(Ordering::Relaxed));
+        Amount { samples, histograms, exemplars }
+    }
+
+    pub fn bytes_max(&self) -> u64 {
+        self.settings.bytes_max
     }
 
     /// The newest time of a sample, milliseconds; zero before the first.
