@@ -175,6 +175,13 @@ impl Table {
         Ok(lsn)
     }
 
+    /// Appends records that share their fate; see [`Wal::append_all`].
+    pub fn append_all(&self, records: &[&[u8]]) -> Result<Lsn, KernelError> {
+        let lsn = self.wal.append_all(records)?;
+        add(&self.metrics.wal_records, records.len() as u64);
+        Ok(lsn)
+    }
+
     /// Shows the records that were in the log when the table was opened and are not in parts yet.
     pub fn replay(
         &self,

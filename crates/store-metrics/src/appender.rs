@@ -14,7 +14,7 @@ use crate::head::slot_of;
 use crate::head::starts::kept;
 use crate::head::windows::Windows;
 use crate::metrics::StoreMetrics;
-use crate::record::Batch;
+use crate::record::Pieces;
 use crate::store::Core;
 
 pub struct HeadAppender<'c> {
@@ -111,35 +111,38 @@ impl<'c> HeadAppender<'c> {
         StoreMetrics::add(counter, 1);
     }
 
-    fn log(&self, generation: u32) -> Batch {
-        let mut batch = Batch { exemplars: self.exemplars.clone(), ..Batch::default() };
-        let mut undefined = Vec::new();
-        for sample in &self.samples {
-            match &sample.value {
-                Value::Float(v) => batch.floats.push(sample.id, sample.t, *v),
-                Value::Histogram(h) => batch.histograms.push((sample.id, sample.t, h.clone())),
-            }
-        }
-        let is_float = |sample: &&Pending| matches!(sample.value, Value::Float(_));
-        let (floats, histograms) = (self.samples.iter().filter(is_float), self.samples.iter());
-        let in_order = floats.chain(histograms.filter(|sample| !is_float(sample)));
-        batch.starts =
-            in_order.enumerate().filter(|(_, s)| s.start != 0).map(|(at, s)| (at, s.start)).collect();
+    /// The series of the batch that this generation of the log does not know.
+    fn undefined(&self, generation: u32) -> Vec<SeriesId> {
         let with_exemplars = self.exemplars.iter().map(|(id, _)| *id);
-        for id in self.newest.keys().copied().chain(with_exemplars) {
-            if self.core.head.shard(id).get(id).is_some_and(|series| series.defined_in != generation) {
-                undefined.push(id);
-            }
-        }
-        undefined.sort_unstable();
-        undefined.dedup();
-        let index = self.core.head.index();
-        let define = |id: SeriesId| Some((id, index.labels_of(id)?.clone()));
-        batch.definitions = undefined.into_iter().filter_map(define).collect();
-        batch
+        let is_new = |id: &SeriesId| {
+            self.core.head.shard(*id).get(*id).is_some_and(|series| series.defined_in != generation)
+        };
+        let mut ids: Vec<SeriesId> =
+            self.newest.keys().copied().chain(with_exemplars).filter(is_new).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids
     }
 
-    fn apply(&mut self, generation: u32, definitions: &[(SeriesId, Labels)]) {
+    /// The batch as the log has it. Its samples are floats first.
+    fn records(&self, undefined: &[SeriesId]) -> Vec<Vec<u8>> {
+        let mut pieces = Pieces::with_room(self.samples.len());
+        {
+            let index = self.core.head.index();
+            for id in undefined {
+                if let Some(labels) = index.labels_of(*id) {
+                    pieces.define(*id, labels);
+                }
+            }
+        }
+        for Pending { id, t, value, start } in &self.samples {
+            pieces.add(*id, *t, value, *start);
+        }
+        self.exemplars.iter().for_each(|(id, exemplar)| pieces.add_exemplar(*id, exemplar));
+        pieces.encode()
+    }
+
+    fn apply(&mut self, generation: u32, defined: &[SeriesId]) {
         let core = self.core;
         let mut windows = Windows::new(core.window_ms);
         let head = &core.head;
@@ -173,7 +176,7 @@ impl<'c> HeadAppender<'c> {
                 head.note_times(min_t, max_t);
             }
         }
-        for (id, _) in definitions {
+        for id in defined {
             if let Some(series) = head.shard(*id).get_mut(*id) {
                 series.defined_in = generation;
             }
@@ -288,11 +291,11 @@ impl Appender for HeadAppender<'_> {
             self.samples.sort_by_key(is_histogram);
         }
         let log = self.core.log.enter();
-        let batch = self.log(log.generation());
-        self.core.append_record(&batch.encode())?;
+        let undefined = self.undefined(log.generation());
+        self.core.append_records(&self.records(&undefined))?;
         let newest = self.samples.iter().map(|sample| sample.t).max();
         log.note_time(newest.unwrap_or(i64::MIN));
-        self.apply(log.generation(), &batch.definitions);
+        self.apply(log.generation(), &undefined);
         Ok(())
     }
 }

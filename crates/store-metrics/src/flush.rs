@@ -19,7 +19,7 @@ use crate::head::series::Series;
 use crate::log::{Mark, Paused, add_mark};
 use crate::metrics::StoreMetrics;
 use crate::part::PartBuilder;
-use crate::record::Batch;
+use crate::record::Pieces;
 use crate::store::{Core, Maintenance};
 
 /// Bytes are counted again after one sample per this many bytes of the limit: even if every sample took
@@ -91,18 +91,18 @@ impl Core {
     pub fn begin_generation(&self, paused: &mut Paused<'_>) {
         paused.rotate(self.table.wal_end());
         // Series numbers of their own: every series is defined anew before its first sample here.
-        let mut batch = Batch::default();
+        let mut pieces = Pieces::default();
         let mut numbers: HashMap<Labels, SeriesId> = HashMap::new();
         for (labels, exemplar) in self.exemplars().iter() {
             let next = numbers.len() as SeriesId;
             let number = *numbers.entry(labels.clone()).or_insert_with(|| {
-                batch.definitions.push((next, labels.clone()));
+                pieces.define(next, labels);
                 next
             });
-            batch.exemplars.push((number, exemplar.clone()));
+            pieces.add_exemplar(number, exemplar);
         }
-        if !batch.exemplars.is_empty()
-            && let Err(error) = self.append_record(&batch.encode())
+        if !numbers.is_empty()
+            && let Err(error) = self.append_records(&pieces.encode())
         {
             tracing::warn!(%error, "exemplars will be forgotten with the next start");
         }
@@ -170,6 +170,7 @@ impl Core {
             state: Some(state.encode()),
         };
         self.table.publish(publication).map_err(from_kernel)?;
+        self.log.forget_before(low_water);
         maintenance.state = state;
         self.refresh_parts(&maintenance.state, true);
         StoreMetrics::add(&self.metrics.truncations, 1);

@@ -10,6 +10,7 @@ use std::time::Duration;
 use kernel::{KernelMetrics, Lsn, PartId, Table, TableOptions, WalOptions};
 use model::{Exemplar, Labels, Matcher, TimestampMs};
 use platform::{Clock, Disk, OsDisk};
+use smallvec::SmallVec;
 use storage::metrics::{HeadStatistics, ReplayProgress};
 use storage::{Appender, MetricsStore, Querier, StoreError};
 
@@ -282,6 +283,12 @@ impl Core {
 
     pub fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
+    }
+
+    /// Appends the records of one commit.
+    pub fn append_records(&self, records: &[Vec<u8>]) -> Result<Lsn, StoreError> {
+        let records: SmallVec<[&[u8]; 1]> = records.iter().map(Vec::as_slice).collect();
+        self.table.append_all(&records).map_err(from_kernel)
     }
 
     pub fn append_record(&self, record: &[u8]) -> Result<Lsn, StoreError> {

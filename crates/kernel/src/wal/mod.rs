@@ -168,7 +168,13 @@ impl Wal {
     /// After an error the record is not in the log as far as the caller is concerned; should the process
     /// die right then, a replay may still show it.
     pub fn append(&self, payload: &[u8]) -> Result<Lsn, KernelError> {
-        self.shared.append(payload)
+        self.shared.append(&[payload])
+    }
+
+    /// As [`Wal::append`], for records that lie one after another and share their fate: all of them are
+    /// written, by one write, or none. Returns the place of the first.
+    pub fn append_all(&self, payloads: &[&[u8]]) -> Result<Lsn, KernelError> {
+        self.shared.append(payloads)
     }
 
     /// The end of the last acknowledged record. Appends under way are behind it.
@@ -245,22 +251,30 @@ impl Shared {
         self.turned.wait(queue).unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn append(&self, payload: &[u8]) -> Result<Lsn, KernelError> {
-        if payload.is_empty() {
+    fn append(&self, payloads: &[&[u8]]) -> Result<Lsn, KernelError> {
+        if payloads.is_empty() || payloads.iter().any(|payload| payload.is_empty()) {
             return Err(KernelError::new(KernelErrorKind::Invalid, "an empty record"));
         }
-        if payload.len() > self.options.record_bytes_max {
+        let limits = &self.options;
+        let longest = payloads.iter().map(|payload| payload.len()).max().unwrap_or(0);
+        if longest > limits.record_bytes_max {
             let message = format!(
-                "record of {} bytes exceeds the limit record_bytes_max={}",
-                payload.len(),
-                self.options.record_bytes_max
+                "record of {longest} bytes exceeds the limit record_bytes_max={}",
+                limits.record_bytes_max
+            );
+            return Err(KernelError::new(KernelErrorKind::LimitExceeded, message));
+        }
+        let frame_bytes: usize = payloads.iter().map(|payload| FRAME_BYTES + payload.len()).sum();
+        if payloads.len() > 1 && frame_bytes > limits.pending_bytes_max {
+            let message = format!(
+                "records of {frame_bytes} bytes in one write exceed the limit pending_bytes_max={}",
+                limits.pending_bytes_max
             );
             return Err(KernelError::new(KernelErrorKind::LimitExceeded, message));
         }
         // The long part of the checksum needs no lock.
-        let payload_crc = crc32c::crc32c(payload);
+        let payload_crcs: Vec<u32> = payloads.iter().map(|payload| crc32c::crc32c(payload)).collect();
         let mut queue = self.queue();
-        let frame_bytes = FRAME_BYTES + payload.len();
         while !queue.closed
             && !queue.frames.is_empty()
             && queue.frames.len() + frame_bytes > self.options.pending_bytes_max
@@ -271,7 +285,10 @@ impl Shared {
             return Err(KernelError::new(KernelErrorKind::Closed, "the log is closed"));
         }
         let lsn = queue.start + queue.frames.len() as u64;
-        segment::push_frame(&mut queue.frames, lsn, payload, payload_crc);
+        for (payload, payload_crc) in payloads.iter().zip(payload_crcs) {
+            let lsn = queue.start + queue.frames.len() as u64;
+            segment::push_frame(&mut queue.frames, lsn, payload, payload_crc);
+        }
         let batch = queue.batch.clone();
         loop {
             if let Some(outcome) = batch.outcome.get() {

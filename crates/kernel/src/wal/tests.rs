@@ -56,6 +56,25 @@ fn records_come_back_in_order_from_any_of_their_places() {
 }
 
 #[test]
+fn records_that_share_their_fate_are_written_at_once() {
+    let disk = SimDisk::new();
+    let options = WalOptions { record_bytes_max: 10, pending_bytes_max: 64, ..small() };
+    let wal = open(&disk, options.clone());
+    let refused = |payloads: &[&[u8]], what: &str| {
+        let error = wal.append_all(payloads).unwrap_err();
+        assert!(error.message.contains(what), "{error}");
+    };
+    refused(&[b"one", b"much too long"], "record_bytes_max=10");
+    refused(&[b"one", b""], "empty");
+    refused(&[], "empty");
+    refused(&[b"123456789".as_slice(); 4], "pending_bytes_max=64");
+    let first = wal.append_all(&[b"one", b"two"]).unwrap();
+    assert_eq!(wal.append(b"three").unwrap().0, first.0 + 2 * (FRAME_BYTES as u64 + 3));
+    drop(wal);
+    assert_eq!(replay(&open(&disk, options), Lsn(0)).0, ["one", "two", "three"]);
+}
+
+#[test]
 fn whole_segments_before_the_mark_are_deleted() {
     let disk = SimDisk::new();
     let wal = open(&disk, small());

@@ -55,6 +55,11 @@ impl Floats {
         self.values.push(value);
     }
 
+    pub fn reserve(&mut self, samples: usize) {
+        self.series.reserve(samples);
+        self.values.reserve(samples);
+    }
+
     pub fn len(&self) -> usize {
         self.series.len()
     }

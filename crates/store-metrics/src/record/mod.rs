@@ -2,6 +2,7 @@
 //! draws the bytes.
 
 mod batch;
+mod pieces;
 mod value;
 
 use std::cell::RefCell;
@@ -11,6 +12,7 @@ use model::{Labels, TimestampMs};
 use storage::{ErrorKind, StoreError};
 
 pub use batch::{Batch, Floats};
+pub use pieces::Pieces;
 
 /// Kind 1 was a batch before series were told as runs.
 const DELETION: u8 = 2;

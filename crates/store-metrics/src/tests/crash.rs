@@ -1,6 +1,6 @@
 //! What is committed is there after the process died, whatever it was doing.
 
-use model::Matcher;
+use model::{Matcher, Value};
 use storage::MetricsStore;
 use storage::metrics::MetricsAdmin;
 
@@ -94,4 +94,30 @@ fn closing_refuses_later_batches_and_keeps_the_rest() {
     assert_eq!(floats(&store, &series("m", 1)), format!("{NOW}=1"));
     drop(store);
     assert_eq!(floats(&open(dir.path(), settings()), &series("m", 1)), format!("{NOW}=1"));
+}
+
+#[test]
+fn a_commit_of_several_records_comes_back_whole_or_not_at_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let (m, count) = (series("m", 1), 450_000i64);
+    {
+        let store = open(dir.path(), settings());
+        append(&store, &[(&m, 0, 1.0)]);
+        let mut appender = store.appender();
+        let mut known = None;
+        for i in 1..count {
+            // Noise, so that the records stay large.
+            let value = f64::from_bits((i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 2);
+            known = Some(appender.append(known, &m, i, Value::Float(value)).unwrap());
+        }
+        appender.commit().unwrap();
+    }
+    let samples = |store: &Store| read_all(store, &[], i64::MIN, i64::MAX)[0].1.len();
+    assert_eq!(samples(&open(dir.path(), settings())), count as usize);
+    // The last of its records loses its end, as a crash during the write does it.
+    let log = std::fs::read_dir(dir.path().join("wal")).unwrap().map(|entry| entry.unwrap().path());
+    let log = log.max_by_key(|path| std::fs::metadata(path).unwrap().len()).unwrap();
+    let len = std::fs::metadata(&log).unwrap().len();
+    std::fs::OpenOptions::new().write(true).open(&log).unwrap().set_len(len - 1).unwrap();
+    assert_eq!(samples(&open(dir.path(), settings())), 1);
 }
