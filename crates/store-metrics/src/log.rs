@@ -77,13 +77,19 @@ impl Log {
         (first != i64::MIN).then(|| first.div_euclid(window_ms))
     }
 
-    /// From where on the log is needed when `mark` has become true. Forgets generations before that.
+    /// From where on the log is needed when `mark` has become true.
     pub fn low_water(&self, mark: Mark) -> Lsn {
         let current = self.enter().generation.start;
+        let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut needed = closed.iter().skip_while(|g| g.newest < mark.until && g.end <= mark.lsn);
+        needed.next().map_or(current, |generation| generation.start)
+    }
+
+    /// Forgets the generations before `low_water`, once that is published: until then, should publishing
+    /// fail, they are needed as before.
+    pub fn forget_before(&self, low_water: Lsn) {
         let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
-        let done = closed.iter().take_while(|g| g.newest < mark.until && g.end <= mark.lsn).count();
-        closed.drain(..done);
-        closed.first().map_or(current, |generation| generation.start)
+        closed.retain(|generation| generation.start >= low_water);
     }
 }
 
@@ -144,6 +150,11 @@ mod tests {
         assert_eq!(log.enter().generation(), 2);
         assert_eq!(log.low_water(mark(30, 101)), Lsn(20));
         assert_eq!(log.low_water(mark(30, 251)), Lsn(30));
+        // The flush of that mark failed: the next one must not give up what only the log holds.
+        assert_eq!(log.low_water(mark(30, 101)), Lsn(20));
+        log.forget_before(Lsn(20));
+        assert_eq!(log.low_water(mark(10, 0)), Lsn(20));
+        log.forget_before(Lsn(30));
         assert_eq!(log.first_window(10), None);
         log.enter().note_time(255);
         log.enter().note_time(301);
