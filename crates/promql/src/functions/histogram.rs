@@ -42,6 +42,8 @@ pub fn text(h: &FloatHistogram) -> String {
         let (open, close) = match (h.uses_custom_buckets(), b.lower < 0.0, b.upper > 0.0) {
             (false, true, true) => ('[', ']'),
             (false, true, false) => ('[', ')'),
+            // The first of custom buckets has no neighbour below.
+            (true, ..) if b.lower == f64::NEG_INFINITY => ('[', ']'),
             _ => ('(', ']'),
         };
         let (lower, upper, count) = (short(b.lower), short(b.upper), short(b.count));
