@@ -74,7 +74,17 @@ impl Writer {
         }
         old.sort_by_key(|segment| segment.base);
         let state = State { active: None, sealed: old.clone(), old, space: SpaceCheck::default() };
+        let last = state.old.last().copied();
         let writer = Writer { disk, dir, options, metrics, state: Mutex::new(state) };
+        if let Some(last) = last
+            && writer.options.fsync != FsyncPolicy::Off
+        {
+            // A process that died may have left its last batch to the operating system: what replay is going
+            // to show must not be gone with the next power loss.
+            let path = writer.path(last.base);
+            let file = writer.disk.open_write(&path).at(&path)?;
+            writer.sync_file(&file).at(&path)?;
+        }
         writer.count_segments(&writer.state());
         Ok(writer)
     }
