@@ -20,6 +20,7 @@ cloudos-monitor: the whole monitoring stack in one program.
 usage:
   cloudos-monitor [up] [<flags>]         all ten services (default)
   cloudos-monitor <service> [<flags>]    one service, with the original's flags
+  cloudos-monitor <tool> [<args>]        a tool: `cloudos-monitor <tool> --help`
   cloudos-monitor help [<service>]       this text, or a service's flags
   cloudos-monitor version
 
@@ -49,6 +50,10 @@ fn main() -> ExitCode {
     } else {
         "up".to_owned()
     };
+    let tools = tools::Context { program: "cloudos-monitor", store: up::metrics_store() };
+    if let Some(code) = tools::run(&command, &args, &tools) {
+        return code;
+    }
     match run(&command, &args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
@@ -155,6 +160,10 @@ fn usage() -> String {
     let mut out = USAGE.to_owned();
     for service in services::ALL {
         out.push_str(&format!("  {:18} {:>5}  {}\n", service.name, service.port, service.about));
+    }
+    out.push_str("\ntools:\n");
+    for (name, about) in tools::commands() {
+        out.push_str(&format!("  {name:18}        {about}\n"));
     }
     out
 }

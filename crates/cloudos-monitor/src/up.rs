@@ -125,6 +125,11 @@ async fn stop(started: Vec<Started>) {
     futures_util::future::join_all(stops).await;
 }
 
+/// Where `up` keeps metrics: what tools work on by themselves.
+pub fn metrics_store() -> PathBuf {
+    data_dir("").join("prometheus_data")
+}
+
 fn data_dir(given: &str) -> PathBuf {
     match given {
         "" => std::env::var_os("CLOUDOS_DATA_DIR")
