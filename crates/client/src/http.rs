@@ -1,13 +1,16 @@
 //! The client itself: a pool of connections, and the headers of each request.
 
-use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use base64::Engine;
 use config::{Secret, SecretSource};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 
 use crate::explain::explain;
+use crate::oauth2::TokenSource;
 use crate::settings::{HttpClientConfig, TlsConfig};
 use crate::tls;
 
@@ -26,26 +29,60 @@ pub struct Client {
 struct Inner {
     config: HttpClientConfig,
     compression: bool,
+    socket: Option<PathBuf>,
+    token: TokenSource,
     /// With a `tls_config` the client is built at its first request: files it names may come later than
     /// the configuration, and until then they are the target's trouble and nobody else's.
-    client: OnceLock<Result<reqwest::Client, String>>,
+    built: Mutex<Option<Built>>,
 }
+
+struct Built {
+    client: reqwest::Client,
+    files: Vec<FileState>,
+}
+
+/// What tells one version of a file from the next.
+type FileState = Option<(SystemTime, u64, u64)>;
 
 impl Client {
     /// `compression` asks for gzip and unpacks it.
     pub fn new(config: &HttpClientConfig, compression: bool) -> Result<Client, String> {
-        let client = OnceLock::new();
+        Client::start(config, compression, None)
+    }
+
+    /// A client that connects to the Unix socket at `path`, whatever the address of a request says.
+    pub fn for_socket(config: &HttpClientConfig, compression: bool, path: &Path) -> Result<Client, String> {
+        Client::start(config, compression, Some(path.to_owned()))
+    }
+
+    fn start(
+        config: &HttpClientConfig,
+        compression: bool,
+        socket: Option<PathBuf>,
+    ) -> Result<Client, String> {
+        let (token, built) = (TokenSource::default(), Mutex::new(None));
+        let client =
+            Client { inner: Arc::new(Inner { config: config.clone(), compression, socket, token, built }) };
         // Everything but certificates is checked at once.
-        let builder = builder(config, compression)?;
+        drop(builder(&client.inner)?);
         if config.tls_config == TlsConfig::default() {
-            client.get_or_init(|| build(config, builder)).clone()?;
+            client.client()?;
         }
-        Ok(Client { inner: Arc::new(Inner { config: config.clone(), compression, client }) })
+        Ok(client)
     }
 
     /// Reads the certificates now, for those who refuse a configuration whose files are not there.
     pub fn check_certificates(&self) -> Result<(), String> {
         self.client().map(|_| ())
+    }
+
+    /// Gets what a request needs and cannot have at once: the token of `oauth2`, if there is such a section.
+    /// To be awaited before [`Client::request`] and [`Client::get`].
+    pub async fn ready(&self) -> Result<(), String> {
+        match &self.inner.config.oauth2 {
+            Some(oauth2) => self.inner.token.refresh(oauth2).await,
+            None => Ok(()),
+        }
     }
 
     pub fn get(&self, url: &str) -> Result<reqwest::RequestBuilder, String> {
@@ -54,36 +91,56 @@ impl Client {
 
     /// A request with credentials and configured headers.
     pub fn request(&self, method: reqwest::Method, url: &str) -> Result<reqwest::RequestBuilder, String> {
-        Ok(self.client()?.request(method, url).headers(self.headers()?))
+        let request = self.client()?.request(method, url);
+        Ok(if self.inner.config.has_headers() { request.headers(self.headers()?) } else { request })
     }
 
-    fn client(&self) -> Result<&reqwest::Client, String> {
+    fn client(&self) -> Result<reqwest::Client, String> {
         let inner = &*self.inner;
-        let build = || build(&inner.config, builder(&inner.config, inner.compression)?);
-        inner.client.get_or_init(build).as_ref().map_err(Clone::clone)
+        let mut built = inner.built.lock().unwrap_or_else(PoisonError::into_inner);
+        let tls = &inner.config.tls_config;
+        let paths = [&tls.ca_file, &tls.cert_file, &tls.key_file];
+        let files: Vec<FileState> = paths.into_iter().flatten().map(|path| file_state(path)).collect();
+        if let Some(built) = built.as_ref().filter(|built| built.files == files) {
+            return Ok(built.client.clone());
+        }
+        let client = build(&inner.config, builder(inner)?)?;
+        *built = Some(Built { client: client.clone(), files });
+        Ok(client)
     }
 
     pub(crate) fn headers(&self) -> Result<HeaderMap, String> {
         let config = &self.inner.config;
         let mut headers = HeaderMap::new();
+        if config.oauth2.is_some() {
+            let token = self.inner.token.authorization().ok_or("oauth2: there is no token yet")?;
+            headers.insert(AUTHORIZATION, token);
+        }
         if let Some(basic) = &config.basic_auth {
+            let fail = |what: &str, e| format!("unable to read basic auth {what}: {e}");
             let username = match (&basic.username, &basic.username_file) {
                 (Some(name), _) => name.clone(),
-                (None, Some(path)) => SecretSource::File(path.clone()).read()?.reveal().to_owned(),
+                (None, Some(path)) => {
+                    let name = SecretSource::File(path.clone()).read().map_err(|e| fail("username", e))?;
+                    name.reveal().to_owned()
+                }
                 (None, None) => String::new(),
             };
-            let password = read_pair(&basic.password, &basic.password_file)?;
+            let password =
+                read_pair(&basic.password, &basic.password_file).map_err(|e| fail("password", e))?;
             let pair = format!("{username}:{}", password.reveal());
             let encoded = base64::engine::general_purpose::STANDARD.encode(pair);
             headers.insert(AUTHORIZATION, header(&format!("Basic {encoded}"))?);
         }
         if let Some(authorization) = &config.authorization {
-            let credentials = read_pair(&authorization.credentials, &authorization.credentials_file)?;
+            let credentials = read_pair(&authorization.credentials, &authorization.credentials_file)
+                .map_err(|e| format!("unable to read authorization credentials: {e}"))?;
             let value = format!("{} {}", authorization.kind(), credentials.reveal());
             headers.insert(AUTHORIZATION, header(&value)?);
         }
         if config.bearer_token.is_some() || config.bearer_token_file.is_some() {
-            let token = read_pair(&config.bearer_token, &config.bearer_token_file)?;
+            let token = read_pair(&config.bearer_token, &config.bearer_token_file)
+                .map_err(|e| format!("unable to read authorization credentials: {e}"))?;
             headers.insert(AUTHORIZATION, header(&format!("Bearer {}", token.reveal()))?);
         }
         for (name, sources) in &config.http_headers {
@@ -100,7 +157,8 @@ impl Client {
     }
 }
 
-fn builder(config: &HttpClientConfig, compression: bool) -> Result<reqwest::ClientBuilder, String> {
+fn builder(inner: &Inner) -> Result<reqwest::ClientBuilder, String> {
+    let config = &inner.config;
     let redirects = if config.follow_redirects {
         reqwest::redirect::Policy::limited(REDIRECTS_MAX)
     } else {
@@ -109,30 +167,17 @@ fn builder(config: &HttpClientConfig, compression: bool) -> Result<reqwest::Clie
     let mut builder = reqwest::Client::builder()
         .redirect(redirects)
         .referer(false)
-        .gzip(compression)
+        .gzip(inner.compression)
         .connect_timeout(CONNECT_TIMEOUT)
         .pool_idle_timeout(std::time::Duration::from_secs(300))
         .tcp_nodelay(true);
     if !config.enable_http2 {
         builder = builder.http1_only();
     }
-    if let Some(url) = config.proxy_url.as_deref().filter(|url| !url.is_empty()) {
-        let mut proxy = reqwest::Proxy::all(url).map_err(|e| format!("proxy_url: {}", explain(&e)))?;
-        if let Some(hosts) = &config.no_proxy {
-            proxy = proxy.no_proxy(reqwest::NoProxy::from_string(hosts));
-        }
-        let mut headers = HeaderMap::new();
-        for (name, values) in &config.proxy_connect_header {
-            let name = HeaderName::try_from(name).map_err(|e| format!("header {name:?}: {e}"))?;
-            for value in values {
-                headers.append(&name, header(value.reveal())?);
-            }
-        }
-        builder = builder.proxy(proxy.headers(headers));
-    } else if !config.proxy_from_environment {
-        builder = builder.no_proxy();
+    if let Some(path) = &inner.socket {
+        builder = builder.unix_socket(path.as_path());
     }
-    Ok(builder)
+    config.proxy().apply(builder)
 }
 
 fn build(config: &HttpClientConfig, builder: reqwest::ClientBuilder) -> Result<reqwest::Client, String> {
@@ -144,14 +189,24 @@ fn build(config: &HttpClientConfig, builder: reqwest::ClientBuilder) -> Result<r
     builder.tls_backend_preconfigured(tls).build().map_err(|e| explain(&e))
 }
 
-fn read_pair(inline: &Option<Secret>, file: &Option<PathBuf>) -> Result<Secret, String> {
+/// Takes a relative path from `directory`. An empty path is none.
+pub(crate) fn place(path: &mut Option<PathBuf>, directory: &Path) {
+    *path = path.take().filter(|path| !path.as_os_str().is_empty()).map(|path| directory.join(path));
+}
+
+fn file_state(path: &Path) -> FileState {
+    let metadata = std::fs::metadata(path).ok()?;
+    Some((metadata.modified().ok()?, metadata.len(), metadata.ino()))
+}
+
+pub(crate) fn read_pair(inline: &Option<Secret>, file: &Option<PathBuf>) -> Result<Secret, String> {
     match SecretSource::from_pair(inline.clone(), file.clone()) {
         Some(source) => source.read(),
         None => Ok(Secret::default()),
     }
 }
 
-fn header(value: &str) -> Result<HeaderValue, String> {
+pub(crate) fn header(value: &str) -> Result<HeaderValue, String> {
     let mut value = HeaderValue::from_str(value).map_err(|_| "a header value has illegal characters")?;
     value.set_sensitive(true);
     Ok(value)

@@ -5,14 +5,17 @@ use std::path::{Path, PathBuf};
 
 use config::{Secret, SecretSource};
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+
+use crate::http::place;
+use crate::oauth2::OAuth2;
+use crate::proxy::ProxyKeys;
 
 /// One client section.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HttpClientConfig {
     pub basic_auth: Option<BasicAuth>,
     pub authorization: Option<Authorization>,
-    pub oauth2: Option<Unsupported>,
+    pub oauth2: Option<OAuth2>,
     pub bearer_token: Option<Secret>,
     pub bearer_token_file: Option<PathBuf>,
     pub tls_config: TlsConfig,
@@ -61,17 +64,6 @@ config::section!(HttpClientConfig {
     http_headers,
 });
 
-/// A section that is known and not built in yet; presence is what matters.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Unsupported;
-
-impl<'de> Deserialize<'de> for Unsupported {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Unsupported, D::Error> {
-        IgnoredAny::deserialize(deserializer)?;
-        Err(serde::de::Error::custom("this kind of authentication is not supported"))
-    }
-}
-
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BasicAuth {
@@ -99,7 +91,7 @@ pub struct TlsConfig {
     pub cert_file: Option<PathBuf>,
     pub key: Option<Secret>,
     pub key_file: Option<PathBuf>,
-    /// The name the certificate must have. Mail heeds it; HTTP refuses it.
+    /// The name the certificate must have, instead of the one in the address.
     pub server_name: Option<String>,
     pub insecure_skip_verify: bool,
     pub min_version: Option<TlsVersion>,
@@ -149,14 +141,16 @@ impl HttpClientConfig {
         if token && token_file {
             return fail("at most one of bearer_token & bearer_token_file must be configured");
         }
-        if self.basic_auth.is_some() && (token || token_file) {
+        if (self.basic_auth.is_some() || self.oauth2.is_some()) && (token || token_file) {
             return fail(
                 "at most one of basic_auth, oauth2, bearer_token & bearer_token_file must be configured",
             );
         }
         if let Some(basic) = &self.basic_auth {
             if basic.username.is_some() && basic.username_file.is_some() {
-                return fail("at most one of basic_auth username & username_file must be configured");
+                return fail(
+                    "at most one of basic_auth username, username_file & username_ref must be configured",
+                );
             }
             if basic.password.is_some() && basic.password_file.is_some() {
                 return fail(
@@ -176,33 +170,49 @@ impl HttpClientConfig {
             if authorization.kind().eq_ignore_ascii_case("basic") {
                 return fail("authorization type cannot be set to \"basic\", use \"basic_auth\" instead");
             }
+            if self.basic_auth.is_some() || self.oauth2.is_some() {
+                return fail("at most one of basic_auth, oauth2 & authorization must be configured");
+            }
+        }
+        if let Some(oauth2) = &self.oauth2 {
             if self.basic_auth.is_some() {
                 return fail("at most one of basic_auth, oauth2 & authorization must be configured");
             }
+            oauth2.validate()?;
         }
         for name in self.http_headers.keys() {
             if RESERVED_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
                 return Err(format!("setting header {name:?} is not allowed"));
             }
         }
-        if self.proxy_from_environment && (self.proxy_url.is_some() || self.no_proxy.is_some()) {
-            return fail(
-                "if proxy_from_environment is configured, proxy_url and no_proxy must not be configured",
-            );
-        }
-        if self.no_proxy.is_some() && self.proxy_url.is_none() {
-            return fail("if no_proxy is configured, proxy_url must also be configured");
-        }
-        if self.tls_config.server_name.is_some() {
-            return fail("tls_config.server_name is not supported");
-        }
+        self.proxy().validate()?;
         self.tls_config.validate()
+    }
+
+    /// Whether requests carry anything of this section in their headers.
+    pub(crate) fn has_headers(&self) -> bool {
+        self.basic_auth.is_some()
+            || self.authorization.is_some()
+            || self.oauth2.is_some()
+            || self.bearer_token.is_some()
+            || self.bearer_token_file.is_some()
+            || !self.http_headers.is_empty()
+    }
+
+    pub(crate) fn proxy(&self) -> ProxyKeys<'_> {
+        ProxyKeys {
+            url: self.proxy_url.as_deref(),
+            no_proxy: self.no_proxy.as_deref(),
+            from_environment: self.proxy_from_environment,
+            connect_header: &self.proxy_connect_header,
+        }
     }
 
     /// Makes this token the only credentials.
     pub fn set_bearer(&mut self, token: SecretSource) {
         self.basic_auth = None;
         self.authorization = None;
+        self.oauth2 = None;
         (self.bearer_token, self.bearer_token_file) = match token {
             SecretSource::Inline(token) => (Some(token), None),
             SecretSource::File(path) => (None, Some(path)),
@@ -213,6 +223,9 @@ impl HttpClientConfig {
     pub fn set_directory(&mut self, directory: &Path) {
         self.tls_config.set_directory(directory);
         place(&mut self.bearer_token_file, directory);
+        if let Some(oauth2) = &mut self.oauth2 {
+            oauth2.set_directory(directory);
+        }
         if let Some(basic) = &mut self.basic_auth {
             place(&mut basic.username_file, directory);
             place(&mut basic.password_file, directory);
@@ -227,10 +240,6 @@ impl HttpClientConfig {
             }
         }
     }
-}
-
-fn place(path: &mut Option<PathBuf>, directory: &Path) {
-    *path = path.take().filter(|path| !path.as_os_str().is_empty()).map(|path| directory.join(path));
 }
 
 impl Authorization {
@@ -251,10 +260,10 @@ impl TlsConfig {
     pub fn validate(&self) -> Result<(), String> {
         let fail = |text: &str| Err(text.to_owned());
         if self.ca.is_some() && self.ca_file.is_some() {
-            return fail("at most one of ca and ca_file must be configured");
+            return fail("at most one of ca, ca_file & ca_ref must be configured");
         }
         if self.cert.is_some() && self.cert_file.is_some() {
-            return fail("at most one of cert and cert_file must be configured");
+            return fail("at most one of cert, cert_file & cert_ref must be configured");
         }
         if self.key.is_some() && self.key_file.is_some() {
             return fail("at most one of key and key_file must be configured");

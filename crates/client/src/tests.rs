@@ -39,7 +39,26 @@ fn contradictions_are_refused() {
     check("authorization: {}\nbearer_token: x", "authorization is not compatible");
     check("tls_config: {cert_file: x}", "exactly one of key or key_file");
     check("http_headers: {Authorization: {values: [x]}}", "setting header \"Authorization\" is not allowed");
-    check("oauth2: {client_id: x}", "c.yml:1:");
+    check("oauth2: {token_url: x}", "oauth2 client_id must be configured");
+    check("oauth2: {client_id: x}", "oauth2 token_url must be configured");
+    let oauth2 = |more: &str| format!("oauth2: {{client_id: x, token_url: y{more}}}");
+    check(
+        &oauth2(", client_secret: a, client_secret_file: b"),
+        "at most one of oauth2 client_secret, client_secret_file & client_secret_ref must be configured",
+    );
+    check(&oauth2("}\nbasic_auth: {username: u"), "at most one of basic_auth, oauth2 & authorization");
+    check(&oauth2("}\nauthorization: {credentials: u"), "at most one of basic_auth, oauth2 & authorization");
+    check(&oauth2("}\nbearer_token_file: {u"), "c.yml:2:");
+    check(&oauth2(", grant_type: magic"), "oauth2 grant_type \"magic\" is not supported");
+    check(&oauth2(", no_proxy: z"), "if no_proxy is configured, proxy_url must also be configured");
+    check(
+        "proxy_connect_header: {a: [b]}",
+        "if proxy_connect_header is configured, proxy_url or proxy_from_environment must also be configured",
+    );
+    check(
+        "proxy_from_environment: true\nproxy_url: http://p",
+        "if proxy_from_environment is configured, proxy_url must not be configured",
+    );
     check("bearer_tokens: x", "unknown field `bearer_tokens`");
     check("tls_config: {min_version: SSL3}", "c.yml:1:");
 }
@@ -70,6 +89,8 @@ fn tls_settings_mail_shares() {
         TlsConfig { cert: Some("x".into()), ..none() },
         Some("tls_config needs both a certificate and its key"),
     );
-    let error = parse("tls_config: {server_name: x}").unwrap_err();
-    assert_eq!(error, "tls_config.server_name is not supported");
+    check(
+        TlsConfig { server_name: Some("not a name".into()), ..none() },
+        Some("tls_config: server_name \"not a name\": invalid dns name"),
+    );
 }

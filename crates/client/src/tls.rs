@@ -32,21 +32,38 @@ pub fn client_config(settings: &TlsConfig) -> Result<ClientConfig, String> {
     let verifier: Arc<dyn ServerCertVerifier> = if settings.insecure_skip_verify {
         Arc::new(NoVerification)
     } else {
-        match pem(settings.ca.as_deref(), settings.ca_file.as_deref())? {
-            Some(text) => verifier(roots(&text)?).map_err(|e| format!("ca: {e}"))?,
-            None => Arc::new(SystemVerifier),
+        let ca = pem(settings.ca.as_deref(), settings.ca_file.as_deref());
+        let verifier: Arc<dyn ServerCertVerifier> =
+            match ca.map_err(|e| format!("unable to read CA cert: {e}"))? {
+                Some(text) => {
+                    let place = settings.ca_file.as_ref().filter(|_| settings.ca.is_none());
+                    let place = place.map_or("inline".to_owned(), |path| format!("file {}", path.display()));
+                    let refuse = |e| format!("unable to use specified CA cert {place}: {e}");
+                    verifier(roots(&text).map_err(refuse)?).map_err(refuse)?
+                }
+                None => Arc::new(SystemVerifier),
+            };
+        match settings.server_name.as_deref().filter(|name| !name.is_empty()) {
+            Some(name) => {
+                let name = ServerName::try_from(name.to_owned())
+                    .map_err(|e| format!("tls_config: server_name {name:?}: {e}"))?;
+                Arc::new(NamedVerifier { name, inner: verifier })
+            }
+            None => verifier,
         }
     };
     let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
-    let certificate = pem(settings.cert.as_deref(), settings.cert_file.as_deref())?;
+    let certificate = pem(settings.cert.as_deref(), settings.cert_file.as_deref())
+        .map_err(|e| format!("unable to read specified client cert: {e}"))?;
     let key = SecretSource::from_pair(settings.key.clone(), settings.key_file.clone());
     match (certificate, key) {
         (Some(certificate), Some(key)) => {
             let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(certificate.as_bytes())
                 .collect::<Result<_, _>>()
                 .map_err(|e| format!("cert: {e}"))?;
-            let key = PrivateKeyDer::from_pem_slice(key.read()?.reveal().as_bytes())
-                .map_err(|e| format!("key: {e}"))?;
+            let key = key.read().map_err(|e| format!("unable to read specified client key: {e}"))?;
+            let key =
+                PrivateKeyDer::from_pem_slice(key.reveal().as_bytes()).map_err(|e| format!("key: {e}"))?;
             builder.with_client_auth_cert(chain, key).map_err(|e| e.to_string())
         }
         (None, None) => Ok(builder.with_no_client_auth()),
@@ -63,10 +80,10 @@ fn provider() -> Arc<CryptoProvider> {
 fn roots(pem: &str) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
-        let certificate = certificate.map_err(|e| format!("ca: {e}"))?;
-        roots.add(certificate).map_err(|e| format!("ca: {e}"))?;
+        let certificate = certificate.map_err(|e| e.to_string())?;
+        roots.add(certificate).map_err(|e| e.to_string())?;
     }
-    Ok(roots)
+    if roots.is_empty() { Err("no certificate in it".into()) } else { Ok(roots) }
 }
 
 fn verifier(roots: RootCertStore) -> Result<Arc<WebPkiServerVerifier>, String> {
@@ -137,6 +154,48 @@ impl ServerCertVerifier for SystemVerifier {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         provider().signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// Asks for the configured name, whatever the address says.
+#[derive(Debug)]
+struct NamedVerifier {
+    name: ServerName<'static>,
+    inner: Arc<dyn ServerCertVerifier>,
+}
+
+impl ServerCertVerifier for NamedVerifier {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        self.inner.verify_server_cert(certificate, intermediates, &self.name, ocsp, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.inner.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.inner.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.inner.supported_verify_schemes()
     }
 }
 

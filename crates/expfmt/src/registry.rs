@@ -159,6 +159,10 @@ impl GaugeVec {
 }
 
 impl HistogramVec {
+    pub fn remove(&self, values: &[&str]) {
+        self.0.remove(values);
+    }
+
     pub fn with(&self, values: &[&str]) -> Histogram {
         self.0.get(values, || Histogram::new(&self.1))
     }

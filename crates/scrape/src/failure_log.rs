@@ -18,7 +18,8 @@ impl FailureLog {
 
     pub(crate) fn write(&self, now_ms: i64, job: &str, target: &str, error: &str) {
         let line = format!(
-            "{{\"time_ms\":{now_ms},\"level\":\"ERROR\",\"msg\":{},\"job_name\":{},\"target\":{}}}\n",
+            "{{\"time\":\"{}\",\"level\":\"ERROR\",\"msg\":{},\"job_name\":{},\"target\":{}}}\n",
+            rfc3339(now_ms),
             json(error),
             json(job),
             json(target)
@@ -29,6 +30,15 @@ impl FailureLog {
             tracing::warn!("cannot write the scrape failure log {}: {e}", self.path);
         }
     }
+}
+
+fn rfc3339(ms: i64) -> String {
+    let (seconds, ms) = (ms.div_euclid(1000), ms.rem_euclid(1000));
+    let c = model::civil::Civil::of_unix(seconds);
+    format!(
+        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{ms:03}Z",
+        c.year, c.month, c.day, c.hour, c.minute, c.second
+    )
 }
 
 fn json(text: &str) -> String {

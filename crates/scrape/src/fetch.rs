@@ -1,35 +1,48 @@
 //! Getting an exposition over HTTP.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use client::{Client, explain};
+use client::{Client, HttpClientConfig, explain};
 use expfmt::Dialect;
-use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, USER_AGENT};
+use expfmt::exposition::Encoding;
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderValue, USER_AGENT};
 
-use crate::config::{ScrapeConfig, ScrapeProtocol};
+use crate::config::{NameEscaping, ScrapeConfig, ScrapeProtocol};
+use crate::options::StartTimes;
 use crate::target::Target;
 
 /// Even without a configured limit a body may not fill the memory.
 const BODY_BYTES_MAX: u64 = 1 << 30;
 
+/// A body's length is believed up to here; beyond, its buffer grows as the bytes come.
+const BODY_BYTES_BELIEVED: u64 = 1 << 20;
+
 /// How a job asks its targets; the same for all of them.
 pub(crate) struct Fetcher {
     client: Client,
-    accept: String,
-    user_agent: String,
+    config: HttpClientConfig,
+    /// Clients of targets behind sockets, by path.
+    by_socket: Mutex<HashMap<PathBuf, Client>>,
+    accept: HeaderValue,
+    /// For targets with native histograms, when the job does not say what to ask for.
+    accept_native: HeaderValue,
+    user_agent: HeaderValue,
     compression: bool,
     limit: u64,
     limit_is_configured: bool,
     fallback: Option<ScrapeProtocol>,
 }
 
-/// A complete exposition.
+/// A complete body.
 #[derive(Debug)]
 pub(crate) struct Exposition {
     pub(crate) body: Bytes,
-    pub(crate) dialect: Dialect,
+    /// What it is written in, or why that is unknown.
+    pub(crate) encoding: Result<Encoding, String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,17 +52,36 @@ pub(crate) enum FetchError {
 }
 
 impl Fetcher {
-    pub(crate) fn new(config: &ScrapeConfig, version: &str) -> Result<Fetcher, String> {
+    pub(crate) fn new(
+        config: &ScrapeConfig,
+        version: &str,
+        start_times: StartTimes,
+    ) -> Result<Fetcher, String> {
         let limit = config.body_size_limit.0;
+        let protocols = &config.scrape_protocols[..];
+        let is_default = protocols == ScrapeProtocol::DEFAULT;
+        let native = if is_default { &ScrapeProtocol::PROTOBUF_FIRST[..] } else { protocols };
+        // Only protobuf has start timestamps of everything.
+        let usual = if start_times == StartTimes::Ignored { protocols } else { native };
+        let escaping = config.metric_name_escaping_scheme.unwrap_or(NameEscaping::AllowUtf8);
+        let header = |text: String| HeaderValue::try_from(text).map_err(|e| e.to_string());
         Ok(Fetcher {
             client: Client::new(&config.client, config.enable_compression)?,
-            accept: accept_header(config),
-            user_agent: format!("Prometheus/{version}"),
+            config: config.client.clone(),
+            by_socket: Mutex::default(),
+            accept: header(accept_header(usual, escaping))?,
+            accept_native: header(accept_header(native, escaping))?,
+            user_agent: header(format!("Prometheus/{version}"))?,
             compression: config.enable_compression,
             limit: if limit == 0 { BODY_BYTES_MAX } else { limit },
             limit_is_configured: limit != 0,
             fallback: config.fallback_scrape_protocol,
         })
+    }
+
+    /// Reads the certificates the job names, for those who refuse a configuration whose files are not there.
+    pub(crate) fn check_certificates(&self) -> Result<(), String> {
+        self.client.check_certificates()
     }
 
     /// Fetches within the target's timeout.
@@ -63,15 +95,18 @@ impl Fetcher {
 
     async fn request(&self, target: &Target, timeout: Duration) -> Result<Exposition, FetchError> {
         let fail = |e: &reqwest::Error| FetchError::Other(explain(e));
-        let mut request = self
-            .client
+        let client = self.client_of(target).map_err(FetchError::Other)?;
+        let accept = if target.reading.native_histograms { &self.accept_native } else { &self.accept };
+        let refuse = |e| FetchError::Other(format!("Get {:?}: {e}", target.url));
+        client.ready().await.map_err(refuse)?;
+        let mut request = client
             .get(&target.url)
-            .map_err(FetchError::Other)?
-            .header(ACCEPT, &self.accept)
+            .map_err(refuse)?
+            .header(ACCEPT, accept)
             .header(USER_AGENT, &self.user_agent)
             .header("X-Prometheus-Scrape-Timeout-Seconds", model::float::format_f(timeout.as_secs_f64()));
         if !self.compression {
-            request = request.header(ACCEPT_ENCODING, "identity");
+            request = request.header(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
         let mut response = request.send().await.map_err(|e| fail(&e))?;
         let status = response.status();
@@ -80,41 +115,62 @@ impl Fetcher {
             let text = format!("server returned HTTP status {} {reason}", status.as_u16());
             return Err(FetchError::Other(text.trim_end().to_owned()));
         }
-        let content_type =
-            response.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("").to_owned();
-        let mut body = BytesMut::with_capacity(response.content_length().unwrap_or(0).min(1 << 20) as usize);
+        let content_type = response.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("");
+        let encoding = encoding(content_type, self.fallback);
+        let believed = response.content_length().unwrap_or(0).min(BODY_BYTES_BELIEVED);
+        let mut body = BytesMut::new();
+        let mut first = None;
         while let Some(chunk) = response.chunk().await.map_err(|e| fail(&e))? {
-            if body.len() as u64 + chunk.len() as u64 >= self.limit {
+            let length = body.len() as u64 + first.as_ref().map_or(0, Bytes::len) as u64 + chunk.len() as u64;
+            if length >= self.limit {
                 return Err(if self.limit_is_configured {
                     FetchError::BodySizeLimit
                 } else {
                     FetchError::Other(format!("body has more than {BODY_BYTES_MAX} bytes"))
                 });
             }
+            // A body that comes in one piece is taken as it is.
+            if body.is_empty() && first.is_none() {
+                first = Some(chunk);
+                continue;
+            }
+            if let Some(first) = first.take() {
+                body.reserve((believed as usize).max(first.len() + chunk.len()));
+                body.extend_from_slice(&first);
+            }
             body.extend_from_slice(&chunk);
         }
-        let dialect = dialect(&content_type, self.fallback).map_err(FetchError::Other)?;
-        Ok(Exposition { body: body.freeze(), dialect })
+        Ok(Exposition { body: first.unwrap_or_else(|| body.freeze()), encoding })
+    }
+
+    fn client_of(&self, target: &Target) -> Result<Client, String> {
+        let Some(path) = &target.unix_socket else { return Ok(self.client.clone()) };
+        let mut by_socket = self.by_socket.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = by_socket.get(path) {
+            return Ok(client.clone());
+        }
+        let client = Client::for_socket(&self.config, self.compression, path)?;
+        by_socket.insert(path.clone(), client.clone());
+        Ok(client)
     }
 }
 
-/// The formats asked for, each a little less than the one before. Protobuf is not asked for: it is not
-/// read here, and every target that speaks it speaks text as well.
-fn accept_header(config: &ScrapeConfig) -> String {
-    let escaping = config.metric_name_escaping_scheme.map_or("allow-utf-8", |e| e.as_str());
+/// The formats asked for, each a little less than the one before.
+fn accept_header(protocols: &[ScrapeProtocol], escaping: NameEscaping) -> String {
     let mut out = String::new();
     let mut weight = 6;
-    for protocol in &config.scrape_protocols {
-        let media = match protocol {
-            ScrapeProtocol::PrometheusProto => continue,
+    for protocol in protocols {
+        out.push_str(match protocol {
+            ScrapeProtocol::PrometheusProto => {
+                "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"
+            }
             ScrapeProtocol::OpenMetricsText0_0_1 => "application/openmetrics-text;version=0.0.1",
             ScrapeProtocol::OpenMetricsText1_0_0 => "application/openmetrics-text;version=1.0.0",
             ScrapeProtocol::PrometheusText0_0_4 => "text/plain;version=0.0.4",
             ScrapeProtocol::PrometheusText1_0_0 => "text/plain;version=1.0.0",
-        };
-        out.push_str(media);
+        });
         if matches!(protocol, ScrapeProtocol::OpenMetricsText1_0_0 | ScrapeProtocol::PrometheusText1_0_0) {
-            out.push_str(&format!(";escaping={escaping}"));
+            out.push_str(&format!(";escaping={}", escaping.as_str()));
         }
         out.push_str(&format!(";q=0.{weight},"));
         weight -= 1;
@@ -123,30 +179,25 @@ fn accept_header(config: &ScrapeConfig) -> String {
     out
 }
 
-/// Which grammar a content type announces, in the original's words when it announces none.
-fn dialect(content_type: &str, fallback: Option<ScrapeProtocol>) -> Result<Dialect, String> {
+/// What a content type announces, in the original's words when it announces nothing that is known.
+fn encoding(content_type: &str, fallback: Option<ScrapeProtocol>) -> Result<Encoding, String> {
     let media = content_type.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
-    let known = ["application/openmetrics-text", "application/vnd.google.protobuf", "text/plain"];
-    let media = match (known.contains(&media.as_str()), fallback) {
-        (true, _) => media,
-        (false, Some(protocol)) => protocol.media_type().to_owned(),
-        (false, None) if content_type.is_empty() => {
-            return Err("non-compliant scrape target sending blank Content-Type and no \
-                        fallback_scrape_protocol specified for target"
-                .into());
-        }
-        (false, None) => {
-            return Err(format!(
-                "received unsupported Content-Type {content_type:?} and no fallback_scrape_protocol \
-                 specified for target"
-            ));
-        }
+    let announced = match media.as_str() {
+        "application/openmetrics-text" => Some(Encoding::Text(Dialect::OpenMetrics)),
+        "application/vnd.google.protobuf" => Some(Encoding::Protobuf),
+        "text/plain" => Some(Encoding::Text(Dialect::Text)),
+        _ => None,
     };
-    match media.as_str() {
-        "text/plain" => Ok(Dialect::Text),
-        "application/openmetrics-text" => Ok(Dialect::OpenMetrics),
-        _ => Err("the protobuf exposition format is not supported; the target must offer text".into()),
-    }
+    announced.or(fallback.map(ScrapeProtocol::encoding)).ok_or_else(|| {
+        let known = "no fallback_scrape_protocol";
+        if content_type.is_empty() {
+            format!("non-compliant scrape target sending blank Content-Type and {known} specified for target")
+        } else if !media.contains('/') || media.contains(char::is_whitespace) {
+            format!("cannot parse Content-Type {content_type:?} and {known} for target")
+        } else {
+            format!("received unsupported Content-Type {content_type:?} and {known} specified for target")
+        }
+    })
 }
 
 #[cfg(test)]
@@ -158,7 +209,8 @@ mod tests {
         let check = |text: &str, expected: &str| {
             let mut config: ScrapeConfig = config::parse_unchecked("s.yml", text).unwrap();
             config.inherit(&crate::Global::default()).unwrap();
-            assert_eq!(accept_header(&config), expected);
+            let escaping = config.metric_name_escaping_scheme.unwrap();
+            assert_eq!(accept_header(&config.scrape_protocols, escaping), expected);
         };
         check(
             "job_name: j",
@@ -170,16 +222,24 @@ mod tests {
             "{job_name: j, scrape_protocols: [PrometheusText1.0.0], metric_name_escaping_scheme: dots}",
             "text/plain;version=1.0.0;escaping=dots;q=0.6,*/*;q=0.5",
         );
+        check(
+            "{job_name: j, scrape_native_histograms: true}",
+            "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.6,\
+             application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,\
+             application/openmetrics-text;version=0.0.1;q=0.4,\
+             text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,text/plain;version=0.0.4;q=0.2,*/*;q=0.1",
+        );
     }
 
     #[test]
     fn content_types() {
-        let check = |content_type: &str, expected: Result<Dialect, &str>| {
-            let got = dialect(content_type, None);
+        let check = |content_type: &str, expected: Result<Encoding, &str>| {
+            let got = encoding(content_type, None);
             assert_eq!(got.as_ref().map_err(String::as_str).copied(), expected);
         };
-        check("text/plain; version=0.0.4; charset=utf-8", Ok(Dialect::Text));
-        check("application/openmetrics-text; version=1.0.0", Ok(Dialect::OpenMetrics));
+        check("text/plain; version=0.0.4; charset=utf-8", Ok(Encoding::Text(Dialect::Text)));
+        check("application/openmetrics-text; version=1.0.0", Ok(Encoding::Text(Dialect::OpenMetrics)));
+        check("application/vnd.google.protobuf; encoding=delimited", Ok(Encoding::Protobuf));
         check(
             "",
             Err("non-compliant scrape target sending blank Content-Type and no fallback_scrape_protocol \
@@ -190,6 +250,12 @@ mod tests {
             Err("received unsupported Content-Type \"text/html\" and no fallback_scrape_protocol specified \
                  for target"),
         );
-        assert_eq!(dialect("text/html", Some(ScrapeProtocol::PrometheusText0_0_4)), Ok(Dialect::Text));
+        check(
+            "counterfeit",
+            Err("cannot parse Content-Type \"counterfeit\" and no fallback_scrape_protocol for target"),
+        );
+        let fallback = |content_type| encoding(content_type, Some(ScrapeProtocol::PrometheusProto));
+        assert_eq!(fallback("text/html"), Ok(Encoding::Protobuf));
+        assert_eq!(fallback("text/plain"), Ok(Encoding::Text(Dialect::Text)));
     }
 }

@@ -3,27 +3,31 @@
 //!
 //! One configuration section is a *pool*; each of its targets has a *loop*: fetch the exposition
 //! (`fetch`), read it through the series cache (`cache`, `ingest`), add the report series such as `up`
-//! (`report`), commit once. `target` turns discovered labels into a target, `manager` holds the pools and
+//! (`report`), commit once. `rules` decides about labels, `guard` about how much one target may cost. `target` turns discovered labels into a target, `manager` holds the pools and
 //! swaps them when the configuration changes, `snapshot` is what status pages see.
 //!
-//! The way of one sample: bytes → [`expfmt::Parser`] → cache lookup by the raw bytes of the series →
+//! The way of one sample: bytes → [`expfmt::exposition`] → cache lookup by the key of the series →
 //! (first time only: labels, target labels, metric relabelling) → [`storage::Appender`].
 
 mod cache;
 pub mod config;
 mod failure_log;
 mod fetch;
+mod guard;
 mod ingest;
-mod interval;
 mod looping;
 mod manager;
 mod metadata;
 mod metrics;
+mod options;
 mod pool;
 mod report;
+mod rules;
 mod snapshot;
+mod summaries;
 mod target;
 
 pub use config::{Global, ScrapeConfig};
 pub use manager::ScrapeManager;
+pub use options::{Options, StartTimes, TARGET_SERIES_MAX};
 pub use snapshot::{ActiveTarget, DroppedTarget, Health, TargetMetadata, TargetsSnapshot};

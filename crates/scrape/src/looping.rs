@@ -5,30 +5,32 @@ use std::time::Duration;
 
 use model::TimestampMs;
 use platform::Clock;
-use storage::MetricsStore;
+use storage::{Appender, MetricsStore};
 use tokio::sync::Semaphore;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
+use expfmt::exposition::{self, Encoding};
+
 use crate::cache::SeriesCache;
 use crate::failure_log::FailureLog;
 use crate::fetch::{Exposition, FetchError, Fetcher};
-use crate::ingest::{Counts, Ingest, Rules, append_stale};
+use crate::guard::SeriesGuard;
+use crate::ingest::{Context, Counts, Ingest, append_stale};
 use crate::metadata::MetadataCache;
 use crate::metrics::ScrapeMetrics;
+use crate::options::{Options, StartTimes};
 use crate::report::{Report, ReportSeries};
+use crate::rules::Rules;
 use crate::snapshot::Health;
 use crate::target::Target;
-
-/// Scrape times within this of the ideal grid are put on it: regular timestamps compress far better, and
-/// a timer is never exact.
-const ALIGN_TOLERANCE_MS: i64 = 2;
 
 /// What all loops share.
 pub(crate) struct Engine {
     pub(crate) store: Arc<dyn MetricsStore>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: ScrapeMetrics,
+    pub(crate) options: Options,
     /// How many expositions may be read at the same time; committing may wait for the disk.
     pub(crate) ingest_slots: Arc<Semaphore>,
     /// Cancelled when the process ends, which is no reason to end any series.
@@ -52,6 +54,9 @@ struct Memory {
     cache: SeriesCache,
     metadata: MetadataCache,
     report: ReportSeries,
+    guard: SeriesGuard,
+    /// What the last exposition was written in.
+    encoding: Option<Encoding>,
 }
 
 /// Runs until `stop` is cancelled. `refusal` is why the whole pool may not be scraped, if so.
@@ -69,9 +74,11 @@ pub(crate) async fn run(
     }
     let mut ticker = tokio::time::interval(interval);
     ticker.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let mut grid = Grid::new(job.engine.clock.now_ms(), target.interval.as_ms());
+    let mut grid =
+        Grid::new(job.engine.clock.now_ms(), target.interval.as_ms(), job.engine.options.tolerance_ms());
     let mut memory = Memory::new(&job, &target);
     let interval_name = target.interval.to_string();
+    let interval_histogram = job.engine.metrics.interval_histogram.with(&[&interval_name]);
     let mut last_start = None;
     loop {
         tokio::select! {
@@ -84,6 +91,7 @@ pub(crate) async fn run(
         if let Some(last) = last_start.replace(started) {
             let length = started.saturating_sub(last).as_secs_f64();
             job.engine.metrics.interval_length.observe(&interval_name, length);
+            interval_histogram.observe(length);
         }
         let refused = refusal.borrow().clone();
         let fetched = match refused {
@@ -150,8 +158,14 @@ async fn end_of_run(
 
 impl Memory {
     fn new(job: &Job, target: &Target) -> Memory {
-        let report = ReportSeries::new(&target.labels, job.extra_metrics);
-        Memory { cache: SeriesCache::default(), metadata: MetadataCache::default(), report }
+        let engine = &job.engine;
+        Memory {
+            cache: SeriesCache::default(),
+            metadata: MetadataCache::default(),
+            report: ReportSeries::new(&target.labels, job.extra_metrics),
+            guard: SeriesGuard::new(engine.options.target_series_max, engine.clock.monotonic()),
+            encoding: None,
+        }
     }
 
     /// Stores one scrape, good or bad, as one batch.
@@ -169,14 +183,22 @@ impl Memory {
         let mut counts = Counts::default();
         let mut body_bytes = 0;
         let mut error = None;
+        // An empty body is a target with nothing to say, whatever it calls it, and ends what was there.
+        let mut has_content = false;
         match fetched {
             Ok(exposition) => {
                 body_bytes = exposition.body.len() as i64;
-                let (rules, labels) = (&job.rules, &target.labels);
-                let (cache, metadata) = (&mut self.cache, &mut self.metadata);
-                let mut ingest = Ingest::new(rules, labels, cache, metadata, &engine.metrics, t);
-                let (seen, result) = ingest.body(&mut *appender, &exposition.body, exposition.dialect);
-                counts = seen;
+                has_content = !exposition.body.is_empty();
+                let result = match exposition.encoding {
+                    _ if !has_content => Ok(()),
+                    Err(e) => Err(e),
+                    Ok(encoding) => {
+                        let (seen, result) =
+                            self.read(job, target, &mut *appender, &exposition.body, encoding, t);
+                        counts = seen;
+                        result
+                    }
+                };
                 if let Err(e) = result {
                     error = Some(e);
                     // Nothing of a bad exposition is kept; what the last one had is ended below.
@@ -184,15 +206,25 @@ impl Memory {
                     self.cache.roll_back();
                 }
             }
-            Err(FetchError::BodySizeLimit) => {
-                engine.metrics.body_size.inc();
-                body_bytes = -1;
-                error = Some("body size limit exceeded".to_owned());
+            Err(fetch_error) => {
+                let reason = match fetch_error {
+                    FetchError::BodySizeLimit => {
+                        engine.metrics.body_size.inc();
+                        body_bytes = -1;
+                        "body size limit exceeded".to_owned()
+                    }
+                    FetchError::Other(e) => e,
+                };
+                if let Some(log) = &job.failure_log {
+                    log.write(engine.clock.now_ms(), &job.name, &target.url, &reason);
+                }
+                error = Some(reason);
             }
-            Err(FetchError::Other(e)) => error = Some(e),
         }
         append_stale(&mut *appender, &self.cache.vanished(), t);
-        self.cache.end();
+        if self.cache.end(has_content && error.is_none()) {
+            engine.metrics.cache_flushes.inc();
+        }
 
         let duration_seconds = engine.clock.monotonic().saturating_sub(started).as_secs_f64();
         let report = Report {
@@ -210,10 +242,34 @@ impl Memory {
             tracing::error!(job = job.name, url = target.url, "Scrape commit failed: {e}");
             error.get_or_insert_with(|| e.to_string());
         }
-        if let (Some(log), Some(error)) = (&job.failure_log, &error) {
-            log.write(t, &job.name, &target.url, error);
-        }
+        engine.metrics.duration.observe(duration_seconds);
         self.publish(target, error, t, duration_seconds);
+    }
+
+    fn read(
+        &mut self,
+        job: &Job,
+        target: &Target,
+        appender: &mut dyn Appender,
+        body: &[u8],
+        encoding: Encoding,
+        t: TimestampMs,
+    ) -> (Counts, Result<(), String>) {
+        let Engine { metrics, options, clock, .. } = &*job.engine;
+        if self.encoding.replace(encoding).is_some_and(|before| before != encoding) {
+            // What is metadata in one format may be a mistake in another.
+            self.metadata.forget_lines();
+        }
+        self.guard.refill(clock.monotonic());
+        let context = Context::new(&job.rules, &target.labels, metrics, options.start_times, t);
+        let reading = exposition::Options {
+            native_histograms: target.reading.native_histograms,
+            convert_classic: target.reading.convert_classic,
+            keep_classic: target.reading.keep_classic,
+            start_times: options.start_times != StartTimes::Ignored,
+        };
+        Ingest::new(context, appender, &mut self.cache, &mut self.metadata, &mut self.guard)
+            .body(body, encoding, reading)
     }
 
     /// Lets status pages see the outcome.
@@ -230,7 +286,8 @@ impl Memory {
     }
 }
 
-/// The ideal times of a loop's scrapes.
+/// The ideal times of a loop's scrapes. Times near the grid are put on it: regular timestamps compress far
+/// better, and a timer is never exact.
 struct Grid {
     at: TimestampMs,
     interval_ms: i64,
@@ -238,11 +295,10 @@ struct Grid {
 }
 
 impl Grid {
-    fn new(start: TimestampMs, interval_ms: i64) -> Grid {
+    /// `tolerance_ms` is at most a hundredth of the interval: short ones have no room for moving samples.
+    fn new(start: TimestampMs, interval_ms: i64, tolerance_ms: i64) -> Grid {
         let interval_ms = interval_ms.max(1);
-        // Short intervals have no room for moving samples about.
-        let tolerance_ms = if interval_ms > 100 * ALIGN_TOLERANCE_MS { ALIGN_TOLERANCE_MS } else { 0 };
-        Grid { at: start, interval_ms, tolerance_ms }
+        Grid { at: start, interval_ms, tolerance_ms: tolerance_ms.min(interval_ms / 100) }
     }
 
     fn align(&mut self, now: TimestampMs) -> TimestampMs {
@@ -261,14 +317,16 @@ mod tests {
 
     #[test]
     fn scrape_times_fall_on_a_grid() {
-        let mut grid = Grid::new(1_000, 15_000);
+        let mut grid = Grid::new(1_000, 15_000, 2);
         let mut check = |now: i64, expected: i64| assert_eq!(grid.align(now), expected);
         check(1_001, 1_000);
         check(16_002, 16_000);
         check(31_003, 31_003);
         check(46_000, 46_000);
         check(106_001, 106_000);
-        let mut short = Grid::new(0, 100);
-        assert_eq!(short.align(101), 101);
+        let mut short = Grid::new(0, 100, 2);
+        assert_eq!(short.align(101), 100);
+        assert_eq!(short.align(202), 202);
+        assert_eq!(Grid::new(0, 15_000, 0).align(15_001), 15_001);
     }
 }

@@ -14,15 +14,15 @@ use tokio_util::task::TaskTracker;
 use crate::config::{Global, ScrapeConfig};
 use crate::failure_log::FailureLog;
 use crate::fetch::Fetcher;
-use crate::ingest::Rules;
 use crate::looping::{Engine, Job};
 use crate::metrics::ScrapeMetrics;
+use crate::options::Options;
 use crate::pool::Pool;
+use crate::rules::Rules;
 use crate::snapshot::{TargetMetadata, TargetsSnapshot};
 
 pub struct ScrapeManager {
     engine: Arc<Engine>,
-    version: String,
     hostname: String,
     runtime: tokio::runtime::Handle,
     tasks: TaskTracker,
@@ -31,7 +31,7 @@ pub struct ScrapeManager {
 }
 
 impl ScrapeManager {
-    /// A manager without jobs. `version` is what targets see in `User-Agent`.
+    /// A manager without jobs, with default options. `version` is what targets see in `User-Agent`.
     ///
     /// # Panics
     /// Outside of a Tokio runtime.
@@ -41,18 +41,31 @@ impl ScrapeManager {
         registry: &Registry,
         version: &str,
     ) -> Arc<ScrapeManager> {
+        ScrapeManager::start_with(store, clock, registry, Options::new(version))
+    }
+
+    /// A manager without jobs.
+    ///
+    /// # Panics
+    /// Outside of a Tokio runtime.
+    pub fn start_with(
+        store: Arc<dyn MetricsStore>,
+        clock: Arc<dyn Clock>,
+        registry: &Registry,
+        options: Options,
+    ) -> Arc<ScrapeManager> {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         let engine = Engine {
             store,
             clock,
             metrics: ScrapeMetrics::new(registry),
+            options,
             // Committing waits for the disk, so a few more than there are cores.
             ingest_slots: Arc::new(Semaphore::new(2 * cores)),
             shutdown: CancellationToken::new(),
         };
         Arc::new(ScrapeManager {
             engine: Arc::new(engine),
-            version: version.to_owned(),
             hostname: hostname(),
             runtime: tokio::runtime::Handle::current(),
             tasks: TaskTracker::new(),
@@ -67,6 +80,7 @@ impl ScrapeManager {
         let seed = self.seed(global);
         let mut pools = self.lock();
         let mut jobs = Vec::new();
+        let started = self.engine.clock.monotonic();
         for config in configs {
             if pools.get(&config.job_name).is_some_and(|pool| pool.config == config) {
                 jobs.push((config, None));
@@ -79,14 +93,19 @@ impl ScrapeManager {
                 (&metrics.pools, &metrics.pools_failed)
             };
             tried.inc();
-            let job = self.job(&config, seed).map_err(|e| {
+            // A running job keeps its certificates until there are others; a new one may be ahead of them.
+            let job = self.job(&config, seed).and_then(|job| {
+                let checked = job.fetcher.check_certificates();
+                if is_reload { checked.map(|()| job) } else { Ok(job) }
+            });
+            let job = job.map_err(|e| {
                 failed.inc();
                 format!("error creating new scrape pool {:?}: {e}", config.job_name)
             })?;
             jobs.push((config, Some(job)));
         }
         let _in_runtime = self.runtime.enter();
-        let mut next = BTreeMap::new();
+        let (mut next, mut reloaded) = (BTreeMap::new(), Vec::new());
         for (config, job) in jobs {
             let name = config.job_name.clone();
             let old = pools.remove(&name);
@@ -95,12 +114,17 @@ impl ScrapeManager {
                 (old, Some(job)) => {
                     if let Some(old) = old {
                         old.stop();
+                        reloaded.push(config.scrape_interval.to_string());
                     }
                     Pool::start(config, Arc::new(job), &self.tasks)
                 }
                 (None, None) => continue,
             };
             next.insert(name, pool);
+        }
+        let took = self.engine.clock.monotonic().saturating_sub(started).as_secs_f64();
+        for interval in reloaded {
+            metrics.reload_length.observe(&interval, took);
         }
         for (name, gone) in std::mem::replace(&mut *pools, next) {
             gone.stop();
@@ -149,20 +173,14 @@ impl ScrapeManager {
     }
 
     fn job(&self, config: &ScrapeConfig, seed: u64) -> Result<Job, String> {
-        let wants_native = config.scrape_native_histograms == Some(true)
-            || config.convert_classic_histograms_to_nhcb == Some(true);
-        if wants_native {
-            tracing::warn!(
-                job = config.job_name,
-                "native histograms are not scraped yet: targets are asked for text, which has classic ones"
-            );
-        }
+        let options = &self.engine.options;
+        let fetcher = Fetcher::new(config, &options.version, options.start_times)?;
         Ok(Job {
             engine: self.engine.clone(),
             name: config.job_name.clone(),
             rules: Rules::new(config),
-            fetcher: Arc::new(Fetcher::new(config, &self.version)?),
-            extra_metrics: config.extra_scrape_metrics.unwrap_or(false),
+            fetcher: Arc::new(fetcher),
+            extra_metrics: options.extra_metrics || config.extra_scrape_metrics.unwrap_or(false),
             sample_limit: config.sample_limit,
             failure_log: FailureLog::new(&config.scrape_failure_log_file),
             seed,

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use discovery::TargetGroup;
 use model::Labels;
@@ -14,9 +13,6 @@ use crate::config::ScrapeConfig;
 use crate::looping::{self, Job};
 use crate::snapshot::{ActiveTarget, DroppedTarget, TargetMetadata, TargetsSnapshot, global_url};
 use crate::target::{Outcome, Target};
-
-/// Changes of discovery are applied at most this often.
-const SYNC_PAUSE: Duration = Duration::from_secs(5);
 
 pub(crate) struct Pool {
     pub(crate) config: ScrapeConfig,
@@ -111,7 +107,7 @@ impl Shared {
             }
             tokio::select! {
                 () = stop.cancelled() => break,
-                () = tokio::time::sleep(SYNC_PAUSE) => {}
+                () = tokio::time::sleep(self.job.engine.options.discovery_reload_interval) => {}
             }
         }
         for (_, loop_stop) in std::mem::take(&mut self.lock().active).into_values() {
@@ -122,6 +118,7 @@ impl Shared {
     /// Makes the running loops those of `groups`: new ones start, missing ones end, the rest go on.
     fn sync(&self, groups: &[TargetGroup]) {
         let metrics = &self.job.engine.metrics;
+        let started = self.job.engine.clock.monotonic();
         let name = self.config.job_name.as_str();
         metrics.pool_syncs.with(&[name]).inc();
         let (mut wanted, mut dropped, mut dropped_count) = (BTreeMap::new(), Vec::new(), 0u64);
@@ -168,14 +165,19 @@ impl Shared {
         });
         for (labels, target) in wanted {
             if let Some((running, _)) = targets.active.get(&labels) {
-                let before = target.state().discovered.clone();
-                running.state().discovered = before;
+                // Discovery may have learnt more about a target that goes on as it is.
+                let discovered = target.state().discovered.clone();
+                running.state().discovered = discovered;
                 continue;
             }
             let (target, stop) = (Arc::new(target), CancellationToken::new());
             targets.active.insert(labels, (target.clone(), stop.clone()));
             self.tasks.spawn(looping::run(self.job.clone(), target, stop, self.refusal.subscribe()));
         }
+        drop(targets);
+        let took = self.job.engine.clock.monotonic().saturating_sub(started).as_secs_f64();
+        metrics.sync_length.observe(name, took);
+        metrics.sync_histogram.with(&[name]).observe(took);
     }
 
     fn check_limit(&self, count: u64) {

@@ -1,11 +1,12 @@
 //! From discovered labels to a target: defaults, relabelling, checks, the URL.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use config::Duration;
 use discovery::ADDRESS_LABEL;
-use model::Labels;
+use model::{Labels, LabelsBuilder};
 
 use crate::config::ScrapeConfig;
 use crate::metadata::Families;
@@ -21,6 +22,10 @@ pub(crate) struct Target {
     pub(crate) url: String,
     pub(crate) interval: Duration,
     pub(crate) timeout: Duration,
+    /// What its expositions are read as.
+    pub(crate) reading: Reading,
+    /// A socket to connect to instead of the address.
+    pub(crate) unix_socket: Option<PathBuf>,
     state: Mutex<TargetState>,
 }
 
@@ -67,10 +72,14 @@ impl Target {
         let Some(mut builder) = relabel::process(builder, &config.relabel_configs) else {
             return Ok(Outcome::Dropped(before));
         };
-        let address = builder.get(ADDRESS_LABEL).to_owned();
-        if address.is_empty() {
-            return Err("no address".into());
+        if builder.get(ADDRESS_LABEL).is_empty() {
+            // Behind a socket the address is only a name.
+            if builder.get(UNIX_SOCKET_LABEL).is_empty() {
+                return Err("no address".into());
+            }
+            builder.set(ADDRESS_LABEL, "localhost");
         }
+        let address = builder.get(ADDRESS_LABEL).to_owned();
         discovery::check_address(&address)?;
         let interval = duration(builder.get("__scrape_interval__"), "interval")?;
         let timeout = duration(builder.get("__scrape_timeout__"), "timeout")?;
@@ -85,6 +94,9 @@ impl Target {
         if builder.get("instance").is_empty() {
             builder.set("instance", address.as_str());
         }
+        let reading = Reading::of(&builder, config)?;
+        let unix_socket =
+            Some(builder.get(UNIX_SOCKET_LABEL)).filter(|path| !path.is_empty()).map(PathBuf::from);
         let all_labels = builder.build();
         let url = url(&all_labels, &config.params);
         let state = TargetState {
@@ -97,7 +109,16 @@ impl Target {
         };
         let labels = all_labels.filter(|name| !name.starts_with("__"));
         let state = Mutex::new(state);
-        Ok(Outcome::Target(Target { labels, url, all_labels, interval, timeout, state }))
+        Ok(Outcome::Target(Target {
+            labels,
+            url,
+            all_labels,
+            interval,
+            timeout,
+            reading,
+            unix_socket,
+            state,
+        }))
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, TargetState> {
@@ -112,6 +133,39 @@ impl Target {
         let phase = hash % interval;
         let now = now_ns.rem_euclid(interval as i64) as u64;
         std::time::Duration::from_nanos((phase + interval - now) % interval)
+    }
+}
+
+/// Relabelling may put a path here: the target listens on that socket.
+const UNIX_SOCKET_LABEL: &str = "__unix_socket__";
+
+/// How the histograms of a target are read. The job decides, unless relabelling has decided otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Reading {
+    pub(crate) native_histograms: bool,
+    pub(crate) keep_classic: bool,
+    pub(crate) convert_classic: bool,
+}
+
+impl Reading {
+    fn of(labels: &LabelsBuilder, config: &ScrapeConfig) -> Result<Reading, String> {
+        let decide = |name: &str, configured: Option<bool>| match labels.get(name) {
+            "" => Ok(configured.unwrap_or(false)),
+            "true" => Ok(true),
+            "false" => Ok(false),
+            other => Err(format!("error parsing {name} label {other:?}: invalid syntax")),
+        };
+        Ok(Reading {
+            native_histograms: decide("__scrape_native_histograms__", config.scrape_native_histograms)?,
+            keep_classic: decide(
+                "__always_scrape_classic_histograms__",
+                config.always_scrape_classic_histograms,
+            )?,
+            convert_classic: decide(
+                "__convert_classic_histograms_to_nhcb__",
+                config.convert_classic_histograms_to_nhcb,
+            )?,
+        })
     }
 }
 

@@ -396,7 +396,13 @@ async fn unreachable_dropped_and_too_many() {
         })
         .await;
     let broken = job("tls_config: {ca_file: /nonexistent}\n  scheme: https");
-    world.apply(&broken).unwrap();
+    let error = world.apply(&broken).unwrap_err();
+    let expected = "unable to read CA cert: unable to read file /nonexistent: No such file";
+    assert!(
+        error.starts_with("error creating new scrape pool \"j\": ") && error.contains(expected),
+        "{error}"
+    );
+    world.apply(&broken.replace("job_name: j", "job_name: new")).unwrap();
     world
         .until("the missing file is named", |w| {
             w.manager.targets().active.iter().any(|t| t.last_error.contains("/nonexistent"))

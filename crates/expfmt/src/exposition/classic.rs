@@ -53,7 +53,7 @@ impl Classic {
     }
 
     /// The native form, if what was shown is one consistent histogram.
-    pub(super) fn to_native(&mut self) -> Option<FloatHistogram> {
+    pub(super) fn native(&mut self) -> Option<FloatHistogram> {
         if self.broken {
             return None;
         }
@@ -177,7 +177,7 @@ impl Collector {
     /// Gives out the histogram collected so far, if there is one.
     pub(super) fn finish<S: Sink>(&mut self, sink: &mut S) -> Result<(), ParseError> {
         let Some(group) = self.current.take() else { return Ok(()) };
-        let native = self.classic.to_native();
+        let native = self.classic.native();
         self.classic.clear();
         let Some(native) = native else { return Ok(()) };
         let mut key = Vec::with_capacity(64);
@@ -188,8 +188,9 @@ impl Collector {
             key.push(0xff);
             key.extend_from_slice(value.as_bytes());
         }
-        sink.sample(&Sample {
+        sink.sample(Sample {
             key: &key,
+            is_expected: false,
             value: Value::Histogram(native.into()),
             timestamp: group.timestamp,
             start: group.start,

@@ -45,13 +45,33 @@ pub trait Sink {
     fn kind(&mut self, family: &str, kind: MetricType);
     fn help(&mut self, family: &str, text: &str);
     fn unit(&mut self, family: &str, unit: &str);
-    fn sample(&mut self, sample: &Sample<'_>) -> Result<(), ParseError>;
+    fn sample(&mut self, sample: Sample<'_>) -> Result<(), ParseError>;
+
+    /// The key the next sample probably has, if it is a line of text. Targets expose their series in the same
+    /// order each time; a line that begins as expected need not be searched for the end of its labels.
+    fn expected_key(&self) -> &[u8] {
+        &[]
+    }
+
+    /// The length of metadata lines at the start of `rest` that are known already, and the type they leave
+    /// in force. Only asked where a line begins with `#`.
+    fn known_metadata(&mut self, rest: &[u8]) -> Option<(usize, MetricType)> {
+        let _ = rest;
+        None
+    }
+
+    /// One line of metadata or comment was read, and `kind` is in force after it.
+    fn metadata_line(&mut self, line: &[u8], kind: MetricType) {
+        let _ = (line, kind);
+    }
 }
 
 /// One sample.
 pub struct Sample<'a> {
     /// Identifies the series among those of the target.
     pub key: &'a [u8],
+    /// The key is the one the sink expected.
+    pub is_expected: bool,
     pub value: Value,
     pub timestamp: Option<TimestampMs>,
     /// Since when the value counts, if the target says so.

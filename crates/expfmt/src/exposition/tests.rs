@@ -21,7 +21,7 @@ impl Sink for Log {
         self.0.push(format!("unit {family} {unit}"));
     }
 
-    fn sample(&mut self, sample: &Sample<'_>) -> Result<(), ParseError> {
+    fn sample(&mut self, sample: Sample<'_>) -> Result<(), ParseError> {
         let pairs = sample.pairs()?;
         let mut line: String = pairs.iter().map(|(n, v)| format!("{n}={v} ")).collect();
         line = line.replace("__name__=", "");

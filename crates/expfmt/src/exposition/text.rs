@@ -16,13 +16,23 @@ pub(super) fn read<S: Sink>(
     let mut parser = Parser::new(body, dialect);
     let mut collector = options.convert_classic.then(|| Collector::new(options.keep_classic));
     let mut created = (options.start_times && dialect == Dialect::OpenMetrics).then(Created::default);
+    let follows_families = collector.is_some() || created.is_some();
     loop {
-        let event = parser.next()?;
+        let rest = parser.rest();
+        if rest.first() == Some(&b'#')
+            && !follows_families
+            && let Some((length, kind)) = sink.known_metadata(rest)
+        {
+            parser.skip_metadata(length, kind);
+            continue;
+        }
+        let event = parser.next_expecting(sink.expected_key())?;
         if let Some(collector) = &mut collector
             && !matches!(event, Some(Event::Series(_)))
         {
             collector.finish(sink)?;
         }
+        let is_metadata = !matches!(event, None | Some(Event::Series(_)));
         match event {
             None => return Ok(()),
             Some(Event::Type { name, kind }) => {
@@ -52,15 +62,20 @@ pub(super) fn read<S: Sink>(
                 {
                     continue;
                 }
-                sink.sample(&sample(&series, start))?;
+                sink.sample(sample(&series, start, parser.was_expected()))?;
             }
+        }
+        if is_metadata {
+            let read = rest.len() - parser.rest().len();
+            sink.metadata_line(rest.get(..read).unwrap_or_default(), parser.kind());
         }
     }
 }
 
-fn sample<'a>(series: &'a Series<'a>, start: Option<i64>) -> Sample<'a> {
+fn sample<'a>(series: &'a Series<'a>, start: Option<i64>, is_expected: bool) -> Sample<'a> {
     Sample {
         key: series.raw,
+        is_expected,
         value: Value::Float(series.value),
         timestamp: series.timestamp,
         start,

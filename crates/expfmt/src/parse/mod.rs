@@ -120,21 +120,50 @@ pub struct Parser<'a> {
     at: usize,
     kind: MetricType,
     done: bool,
+    was_expected: bool,
 }
 
 impl<'a> Parser<'a> {
     pub fn new(body: &'a [u8], dialect: Dialect) -> Parser<'a> {
         let lexer = Lexer::new(body, dialect);
-        Parser { body, dialect, lexer, at: 0, kind: MetricType::Unknown, done: false }
+        Parser { body, dialect, lexer, at: 0, kind: MetricType::Unknown, done: false, was_expected: false }
     }
 
     /// The next event, `None` at the end of a complete body. After an error the parser is finished.
     #[expect(clippy::should_implement_trait, reason = "a Result of Option reads better in loops with `?`")]
     pub fn next(&mut self) -> Result<Option<Event<'a>>, ParseError> {
+        self.next_expecting(&[])
+    }
+
+    /// What is left to read.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.body.get(self.at..).unwrap_or_default()
+    }
+
+    /// Whether the sample just read began with the series expected.
+    pub(crate) fn was_expected(&self) -> bool {
+        self.was_expected
+    }
+
+    /// The type announced last.
+    pub(crate) fn kind(&self) -> MetricType {
+        self.kind
+    }
+
+    /// Passes over metadata the caller has seen before.
+    pub(crate) fn skip_metadata(&mut self, length: usize, kind: MetricType) {
+        self.at += length;
+        self.kind = kind;
+    }
+
+    /// As [`Parser::next`]; `expected` is a series as written in an earlier body. A sample line that begins
+    /// with it is not searched for the end of its labels.
+    pub(crate) fn next_expecting(&mut self, expected: &[u8]) -> Result<Option<Event<'a>>, ParseError> {
         if self.done {
             return Ok(None);
         }
-        if let Some(series) = self.short_cut() {
+        self.was_expected = false;
+        if let Some(series) = self.short_cut(expected) {
             return Ok(Some(Event::Series(series)));
         }
         let event = self.careful();
@@ -148,18 +177,23 @@ impl<'a> Parser<'a> {
 
     /// Recognises the plain sample line `name{labels} value [timestamp]` without looking into the labels.
     /// Whatever is not plain is left to the careful path, which starts over at the same place.
-    fn short_cut(&mut self) -> Option<Series<'a>> {
+    fn short_cut(&mut self, expected: &[u8]) -> Option<Series<'a>> {
         let rest = self.body.get(self.at..)?;
         if !is_metric_start(*rest.first()?) {
             return None;
         }
-        let mut end = rest.iter().position(|b| !(is_metric_start(*b) || b.is_ascii_digit()))?;
-        if rest[end] == b'{' {
-            end = end_of_braces(rest, end + 1)?;
-        }
+        let is_expected = !expected.is_empty() && rest.starts_with(expected);
+        let end = match is_expected {
+            true => expected.len(),
+            false => {
+                let end = rest.iter().position(|b| !(is_metric_start(*b) || b.is_ascii_digit()))?;
+                if rest[end] == b'{' { end_of_braces(rest, end + 1)? } else { end }
+            }
+        };
         let (raw, after) = rest.split_at(end);
         let after_blank = after.strip_prefix(b" ")?;
-        let word = memchr::memchr2(b' ', b'\n', after_blank)?;
+        // Values are short: a loop beats a vectorised search.
+        let word = after_blank.iter().position(|b| matches!(b, b' ' | b'\n'))?;
         let value = number::parse_float(&after_blank[..word]).ok()?;
         let mut used = end + 1 + word + 1;
         let mut timestamp = None;
@@ -177,6 +211,7 @@ impl<'a> Parser<'a> {
             used += line + 1;
         }
         self.at += used;
+        self.was_expected = is_expected;
         Some(Series { raw, value, timestamp, exemplar: None, dialect: self.dialect, kind: self.kind })
     }
 }

@@ -7,6 +7,9 @@ pub const NORMAL_NAN_BITS: u64 = 0x7ff8_0000_0000_0001;
 
 /// Parses a sample value. The error is the one of the original, Go's `strconv` included.
 pub fn parse_float(text: &[u8]) -> Result<f64, String> {
+    if let Some(whole) = small_whole(text) {
+        return Ok(whole);
+    }
     if text.iter().any(|b| matches!(b, b'p' | b'P' | b'_')) {
         return Err("unsupported character in float".into());
     }
@@ -21,6 +24,23 @@ pub fn parse_float(text: &[u8]) -> Result<f64, String> {
         return Err(format!("strconv.ParseFloat: parsing {}: value out of range", text_str()));
     }
     Ok(value)
+}
+
+/// A whole number that a float holds exactly, the commonest value by far.
+fn small_whole(text: &[u8]) -> Option<f64> {
+    const DIGITS_MAX: usize = 15;
+    if text.is_empty() || text.len() > DIGITS_MAX {
+        return None;
+    }
+    let mut value = 0u64;
+    for byte in text {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        value = value * 10 + u64::from(digit);
+    }
+    Some(value as f64)
 }
 
 /// Parses a timestamp in milliseconds (text format).

@@ -11,7 +11,8 @@ use super::{ByteSize, NameEscaping, NameValidation, ScrapeProtocol, check_protoc
 pub struct Global {
     pub scrape_interval: Duration,
     pub scrape_timeout: Duration,
-    pub scrape_protocols: Vec<ScrapeProtocol>,
+    /// `None`: jobs choose, see [`ScrapeConfig::inherit`](super::ScrapeConfig::inherit).
+    pub scrape_protocols: Option<Vec<ScrapeProtocol>>,
     pub evaluation_interval: Duration,
     pub rule_query_offset: Duration,
     pub query_log_file: String,
@@ -37,7 +38,7 @@ impl Default for Global {
         Global {
             scrape_interval: Duration::from_secs(60),
             scrape_timeout: Duration::from_ms(0),
-            scrape_protocols: ScrapeProtocol::DEFAULT.to_vec(),
+            scrape_protocols: None,
             evaluation_interval: Duration::from_secs(60),
             rule_query_offset: Duration::from_ms(0),
             query_log_file: String::new(),
@@ -103,6 +104,9 @@ impl Global {
         if self.evaluation_interval.is_zero() {
             self.evaluation_interval = defaults.evaluation_interval;
         }
-        check_protocols(&self.scrape_protocols).map_err(|e| format!("{e} for global config"))
+        match &self.scrape_protocols {
+            Some(protocols) => check_protocols(protocols).map_err(|e| format!("{e} for global config")),
+            None => Ok(()),
+        }
     }
 }

@@ -158,15 +158,19 @@ impl ScrapeConfig {
         if self.scrape_failure_log_file.is_empty() {
             self.scrape_failure_log_file.clone_from(&global.scrape_failure_log_file);
         }
-        if self.scrape_protocols.is_empty() {
-            self.scrape_protocols.clone_from(&global.scrape_protocols);
-        }
-        check_protocols(&self.scrape_protocols)
-            .map_err(|e| format!("{e} for scrape config with job name {job:?}"))?;
         self.extra_scrape_metrics.get_or_insert(global.extra_scrape_metrics);
         self.scrape_native_histograms.get_or_insert(global.scrape_native_histograms);
         self.always_scrape_classic_histograms.get_or_insert(global.always_scrape_classic_histograms);
         self.convert_classic_histograms_to_nhcb.get_or_insert(global.convert_classic_histograms_to_nhcb);
+        if self.scrape_protocols.is_empty() {
+            self.scrape_protocols = match (&global.scrape_protocols, self.scrape_native_histograms) {
+                (Some(protocols), _) => protocols.clone(),
+                (None, Some(true)) => ScrapeProtocol::PROTOBUF_FIRST.to_vec(),
+                (None, _) => ScrapeProtocol::DEFAULT.to_vec(),
+            };
+        }
+        check_protocols(&self.scrape_protocols)
+            .map_err(|e| format!("{e} for scrape config with job name {job:?}"))?;
         let validation =
             *self.metric_name_validation_scheme.get_or_insert(global.metric_name_validation_scheme);
         self.metric_name_escaping_scheme =

@@ -6,6 +6,8 @@ mod size;
 #[cfg(test)]
 mod tests;
 
+use expfmt::Dialect;
+use expfmt::exposition::Encoding;
 use serde::{Deserialize, Deserializer};
 
 pub use global::Global;
@@ -39,6 +41,15 @@ impl ScrapeProtocol {
         ScrapeProtocol::PrometheusText0_0_4,
     ];
 
+    /// The same with the one format that has native histograms and start timestamps first.
+    pub const PROTOBUF_FIRST: [ScrapeProtocol; 5] = [
+        ScrapeProtocol::PrometheusProto,
+        ScrapeProtocol::OpenMetricsText1_0_0,
+        ScrapeProtocol::OpenMetricsText0_0_1,
+        ScrapeProtocol::PrometheusText1_0_0,
+        ScrapeProtocol::PrometheusText0_0_4,
+    ];
+
     pub fn as_str(self) -> &'static str {
         match self {
             ScrapeProtocol::PrometheusProto => "PrometheusProto",
@@ -49,14 +60,16 @@ impl ScrapeProtocol {
         }
     }
 
-    /// The media type a target with this fallback is assumed to send.
-    pub(crate) fn media_type(self) -> &'static str {
+    /// What a target with this fallback is assumed to send.
+    pub(crate) fn encoding(self) -> Encoding {
         match self {
-            ScrapeProtocol::PrometheusProto => "application/vnd.google.protobuf",
+            ScrapeProtocol::PrometheusProto => Encoding::Protobuf,
             ScrapeProtocol::OpenMetricsText0_0_1 | ScrapeProtocol::OpenMetricsText1_0_0 => {
-                "application/openmetrics-text"
+                Encoding::Text(Dialect::OpenMetrics)
             }
-            ScrapeProtocol::PrometheusText0_0_4 | ScrapeProtocol::PrometheusText1_0_0 => "text/plain",
+            ScrapeProtocol::PrometheusText0_0_4 | ScrapeProtocol::PrometheusText1_0_0 => {
+                Encoding::Text(Dialect::Text)
+            }
         }
     }
 }

@@ -231,7 +231,7 @@ fn histogram_samples<S: Sink>(
         }
         classic.count(histogram.count());
         classic.sum(histogram.sum);
-        match classic.to_native() {
+        match classic.native() {
             Some(native) => Some(native),
             // Neither form of an inconsistent histogram is stored, unless the classic one is asked for.
             None if options.keep_classic => None,
@@ -302,8 +302,9 @@ impl<S: Sink> Emit<'_, S> {
     ) -> Result<(), ParseError> {
         let labels = MetricLabels { family: self.head.name, suffix, labels: &self.metric.labels, own };
         labels.write_key(self.key);
-        self.sink.sample(&Sample {
+        self.sink.sample(Sample {
             key: self.key,
+            is_expected: false,
             value,
             timestamp: self.metric.timestamp,
             start: self.start,

@@ -1,20 +1,19 @@
-//! `prometheus_target_interval_length_seconds`: how far apart scrapes really are.
+//! Summaries: quantiles of how long things took lately, by one label.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use expfmt::{Family, Metric, MetricValue, Quantile, Registry};
 use model::{Labels, MetricType};
 
-/// How many recent lengths the quantiles are taken from, for each configured interval.
+/// How many recent lengths the quantiles are taken from, for each label value.
 const RECENT_MAX: usize = 500;
 
 const QUANTILES: [f64; 5] = [0.01, 0.05, 0.5, 0.9, 0.99];
 
-/// A summary by configured interval.
-#[derive(Clone, Default)]
-pub(crate) struct IntervalLength {
-    by_interval: Arc<Mutex<BTreeMap<String, Lengths>>>,
+#[derive(Clone)]
+pub(crate) struct Summaries {
+    by_value: Arc<Mutex<BTreeMap<String, Lengths>>>,
 }
 
 #[derive(Default)]
@@ -24,20 +23,20 @@ struct Lengths {
     count: u64,
 }
 
-impl IntervalLength {
-    pub(crate) fn new(registry: &Registry) -> IntervalLength {
-        let lengths = IntervalLength::default();
-        let shown = lengths.clone();
-        registry.collector(move |out| out.extend(shown.family()));
-        lengths
+impl Summaries {
+    pub(crate) fn new(registry: &Registry, name: &str, help: &str, label: &'static str) -> Summaries {
+        let summaries = Summaries { by_value: Arc::default() };
+        let (shown, name, help) = (summaries.clone(), name.to_owned(), help.to_owned());
+        registry.collector(move |out| out.extend(shown.family(&name, &help, label)));
+        summaries
     }
 
-    pub(crate) fn observe(&self, interval: &str, seconds: f64) {
-        let mut all = self.by_interval.lock().unwrap_or_else(PoisonError::into_inner);
-        if !all.contains_key(interval) {
-            all.insert(interval.to_owned(), Lengths::default());
+    pub(crate) fn observe(&self, value: &str, seconds: f64) {
+        let mut all = self.lock();
+        if !all.contains_key(value) {
+            all.insert(value.to_owned(), Lengths::default());
         }
-        let Some(lengths) = all.get_mut(interval) else { return };
+        let Some(lengths) = all.get_mut(value) else { return };
         if lengths.recent.len() == RECENT_MAX {
             lengths.recent.pop_front();
         }
@@ -46,14 +45,18 @@ impl IntervalLength {
         lengths.count += 1;
     }
 
-    fn family(&self) -> Option<Family> {
-        let all = self.by_interval.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut family = Family::new(
-            "prometheus_target_interval_length_seconds",
-            "Actual intervals between scrapes.",
-            MetricType::Summary,
-        );
-        for (interval, lengths) in all.iter() {
+    pub(crate) fn remove(&self, value: &str) {
+        self.lock().remove(value);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Lengths>> {
+        self.by_value.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn family(&self, name: &str, help: &str, label: &str) -> Option<Family> {
+        let all = self.lock();
+        let mut family = Family::new(name, help, MetricType::Summary);
+        for (label_value, lengths) in all.iter() {
             let mut sorted: Vec<f64> = lengths.recent.iter().copied().collect();
             sorted.sort_by(f64::total_cmp);
             let value = |q: f64| {
@@ -62,7 +65,7 @@ impl IntervalLength {
             };
             let quantiles = QUANTILES.map(|quantile| Quantile { quantile, value: value(quantile) }).to_vec();
             family.metrics.push(Metric {
-                labels: Labels::from_pairs([("interval", interval.as_str())]),
+                labels: Labels::from_pairs([(label, label_value.as_str())]),
                 value: MetricValue::Summary { quantiles, sum: lengths.sum, count: lengths.count as f64 },
                 timestamp: None,
             });
@@ -78,7 +81,7 @@ mod tests {
     #[test]
     fn quantiles_of_the_recent_past() {
         let registry = Registry::new();
-        let lengths = IntervalLength::new(&registry);
+        let lengths = Summaries::new(&registry, "length_seconds", "Lengths.", "interval");
         assert!(registry.gather().is_empty());
         for i in 0..2 * RECENT_MAX {
             lengths.observe("15s", i as f64);
