@@ -1,4 +1,6 @@
-//! `/api/v1/targets`, `/targets/metadata`, `/scrape_pools`, `/alertmanagers`.
+//! `/api/v1/targets` and what is below it, `/scrape_pools`, `/scrape_pools/config`, `/alertmanagers`.
+
+use std::collections::BTreeMap;
 
 use axum::extract::State;
 use front::Params;
@@ -87,6 +89,49 @@ pub async fn metadata(State(api): State<Api>, params: Params) -> Result<Reply, A
 
 pub async fn scrape_pools(State(api): State<Api>) -> Result<Reply, ApiError> {
     Reply::json(&json!({ "scrapePools": api.scrape.scrape_pools() }))
+}
+
+/// The configuration of one job as YAML.
+pub async fn scrape_pool_config(State(api): State<Api>, params: Params) -> Result<Reply, ApiError> {
+    let pool = params.get("scrapePool").unwrap_or("");
+    if pool.is_empty() {
+        return Err(ApiError::bad_data("no scrapePool parameter provided"));
+    }
+    let config = api.config.load();
+    match config.job_as_yaml(pool) {
+        Some(yaml) => Reply::json(&json!({ "yaml": yaml })),
+        None => Err(ApiError::bad_data(format!("error getting scrape config: {}", not_found(pool)))),
+    }
+}
+
+/// What each relabelling rule of a job makes of the labels given.
+pub async fn relabel_steps(State(api): State<Api>, params: Params) -> Result<Reply, ApiError> {
+    let pool = params.get("scrapePool").unwrap_or("");
+    if pool.is_empty() {
+        return Err(ApiError::bad_data("no scrapePool parameter provided"));
+    }
+    let text = params.get("labels").unwrap_or("");
+    if text.is_empty() {
+        return Err(ApiError::bad_data("no labels parameter provided"));
+    }
+    let labels: BTreeMap<String, String> =
+        serde_json::from_str(text).map_err(|e| ApiError::bad_data(format!("error parsing labels: {e}")))?;
+    let Some(config) = api.scrape.pool_config(pool) else {
+        return Err(ApiError::bad_data(format!("error getting scrape config: {}", not_found(pool))));
+    };
+    let mut builder = Some(Labels::from_pairs(labels).to_builder());
+    let mut steps = Vec::with_capacity(config.relabel_configs.len());
+    for rule in &config.relabel_configs {
+        // What a rule has dropped is gone for all that follow.
+        builder = builder.and_then(|labels| relabel::process(labels, std::slice::from_ref(rule)));
+        let output = builder.as_ref().map(|labels| labels.clone().build()).unwrap_or_default();
+        steps.push(json!({ "rule": rule, "output": label_map(&output), "keep": builder.is_some() }));
+    }
+    Reply::json(&json!({ "steps": steps }))
+}
+
+fn not_found(pool: &str) -> String {
+    format!("scrape pool {pool:?} not found")
 }
 
 pub async fn alertmanagers(State(api): State<Api>) -> Result<Reply, ApiError> {
