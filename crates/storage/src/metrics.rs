@@ -124,6 +124,11 @@ pub trait Querier: Send + Sync {
 
     /// Values of `name` in the matching series, sorted. No matchers: all series.
     fn label_values(&self, name: &str, matchers: &[Matcher]) -> Result<Vec<String>, StoreError>;
+
+    /// What could not be read so far and is missing from the answers: for the user to see.
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// The samples of one series by column. Both halves are ascending in time and share no timestamp.
