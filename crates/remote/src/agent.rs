@@ -5,11 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hashbrown::HashMap;
 use model::{Exemplar, Labels, Matcher, TimestampMs, Value};
-use storage::metrics::{HeadStatistics, SeriesRef};
+use storage::metrics::{BlockSummary, HeadStatistics, MetricsAdmin, SeriesRef};
 use storage::{Appender, ErrorKind, MetricsStore, Querier, StoreError};
-
-/// What everything that would need samples is answered.
-pub const UNAVAILABLE: &str = "unavailable with Prometheus Agent";
 
 /// Looking for series that have ended goes over all of them, so it is done this seldom.
 const CLEANING_INTERVAL_MS: i64 = 5 * 60_000;
@@ -52,7 +49,21 @@ impl AgentStore {
 }
 
 fn unavailable() -> StoreError {
-    StoreError::new(ErrorKind::Invalid, UNAVAILABLE)
+    StoreError::new(ErrorKind::Invalid, "unsupported operation with WAL-only storage")
+}
+
+impl MetricsAdmin for AgentStore {
+    fn clean_tombstones(&self) -> Result<(), StoreError> {
+        Err(unavailable())
+    }
+
+    fn snapshot(&self, _: bool) -> Result<String, StoreError> {
+        Err(unavailable())
+    }
+
+    fn blocks(&self) -> Vec<BlockSummary> {
+        Vec::new()
+    }
 }
 
 impl MetricsStore for AgentStore {
@@ -208,6 +219,7 @@ mod tests {
         append(&store, "b", 10_000_000).unwrap();
         assert_eq!(store.series(), 1);
         assert_ne!(append(&store, "a", 10_000_000).unwrap(), a);
-        assert_eq!(store.querier(0, 1).err().unwrap().message, UNAVAILABLE);
+        let refused = store.querier(0, 1).err().unwrap().message;
+        assert_eq!(refused, "unsupported operation with WAL-only storage");
     }
 }

@@ -16,6 +16,7 @@ pub mod config;
 mod fanout;
 mod manager;
 mod outbox;
+mod read;
 mod sender;
 #[cfg(test)]
 mod tests;
@@ -25,4 +26,5 @@ pub use config::{Protocol, QueueConfig, RemoteReadConfig, RemoteWriteConfig};
 pub use fanout::{Fanout, Queueing};
 pub use manager::{Parts, Remotes};
 pub use outbox::{Entry, Outbox, OutboxError, OutboxSettings, Payload, Place, Row};
+pub use read::ReadFanout;
 pub use sender::MetadataSource;

@@ -18,10 +18,11 @@ mod tests;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry as MapEntry;
-use kernel::{KernelErrorKind, Lsn, Publication, Table, TableOptions, WalOptions};
+use kernel::{FsyncPolicy, KernelErrorKind, Lsn, Publication, Table, TableOptions, WalOptions};
 use model::Labels;
 use platform::Disk;
 use tokio::sync::watch;
@@ -52,11 +53,14 @@ const GENERATION_BYTES_MAX: u64 = 32 << 20;
 pub struct OutboxSettings {
     /// What unsent data may take on disk. Beyond it the oldest goes.
     pub bytes_max: u64,
+    /// How soon what is written is forced to the platter, beside each [`Outbox::save`]. `None` where the
+    /// samples are safe elsewhere: then only the last moments before a loss of power may go unsent.
+    pub sync_interval: Option<Duration>,
 }
 
 impl Default for OutboxSettings {
     fn default() -> OutboxSettings {
-        OutboxSettings { bytes_max: BYTES_MAX_DEFAULT }
+        OutboxSettings { bytes_max: BYTES_MAX_DEFAULT, sync_interval: None }
     }
 }
 
@@ -85,6 +89,8 @@ struct State {
     /// Samples each remote missed because the bound was reached; taken by [`Outbox::take_losses`].
     losses: FastMap<u64, u64>,
     changed: bool,
+    /// Something was written since the last sync.
+    unsynced: bool,
 }
 
 struct Known {
@@ -98,7 +104,11 @@ pub type Row = (Entry, Option<Labels>);
 impl Outbox {
     /// Opens the queue in `dir`, which belongs to this process from then on.
     pub fn open(disk: Arc<dyn Disk>, dir: &Path, settings: OutboxSettings) -> Result<Outbox, OutboxError> {
-        let wal = WalOptions { segment_bytes: generation_bytes(&settings) / 4, ..WalOptions::default() };
+        let wal = WalOptions {
+            segment_bytes: generation_bytes(&settings) / 4,
+            fsync: settings.sync_interval.map_or(FsyncPolicy::Off, FsyncPolicy::Interval),
+            ..WalOptions::default()
+        };
         let (table, _) = Table::open(disk, dir, TableOptions { wal, ..TableOptions::default() })?;
         let mut saved = Saved::decode(&table.state())?;
         let last = saved.generations.last().copied();
@@ -113,6 +123,7 @@ impl Outbox {
             cursors: saved.cursors.into_iter().collect(),
             losses: FastMap::default(),
             changed: true,
+            unsynced: false,
         };
         Ok(Outbox {
             active: AtomicBool::new(!state.cursors.is_empty()),
@@ -207,6 +218,7 @@ impl Outbox {
         while state.bytes() > self.settings.bytes_max && state.generations.len() > 1 {
             state.drop_oldest();
         }
+        state.unsynced = true;
         self.end.send_replace(state.end.lsn);
         Ok(())
     }
@@ -232,6 +244,11 @@ impl Outbox {
         let _turn = self.saving.lock().unwrap_or_else(PoisonError::into_inner);
         let (saved, low_water) = {
             let mut state = self.state();
+            if std::mem::take(&mut state.unsynced) {
+                drop(state);
+                self.table.sync().inspect_err(|_| self.state().unsynced = true)?;
+                state = self.state();
+            }
             if !std::mem::take(&mut state.changed) {
                 return Ok(());
             }

@@ -8,7 +8,7 @@ const A: u64 = 1;
 const B: u64 = 2;
 
 fn open_with(disk: &SimDisk, bytes_max: u64) -> Arc<Outbox> {
-    let settings = OutboxSettings { bytes_max };
+    let settings = OutboxSettings { bytes_max, ..OutboxSettings::default() };
     Arc::new(Outbox::open(Arc::new(disk.clone()), &PathBuf::from("/remote"), settings).unwrap())
 }
 

@@ -26,7 +26,7 @@ struct Process {
 impl Process {
     fn start(disk: &SimDisk, bytes_max: u64) -> Process {
         let (clock, registry) = (Arc::new(SystemClock::new()), Registry::new());
-        let settings = OutboxSettings { bytes_max };
+        let settings = OutboxSettings { bytes_max, ..OutboxSettings::default() };
         let outbox = Outbox::open(Arc::new(disk.clone()), &PathBuf::from("/remote"), settings).unwrap();
         let outbox = Arc::new(outbox);
         let inner = Arc::new(AgentStore::new(3_600_000));
