@@ -1,4 +1,4 @@
-//! Log lines of the whole process: logfmt on standard error, one service per line.
+//! Log lines of the whole process: logfmt or JSON on standard error, one event a line.
 //!
 //! ```text
 //! time=2026-01-02T03:04:05.678Z level=INFO service=prometheus msg="listening" address=127.0.0.1:9090
@@ -14,10 +14,15 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Sets up logging from a level name; unknown names are an error that lists the known ones.
-pub fn init(level: &str) -> Result<(), String> {
+/// Sets up logging from the names of a level and a form; unknown names are an error that lists the known ones.
+pub fn init(level: &str, format: &str) -> Result<(), String> {
     let level = parse_level(level)?;
-    let subscriber = tracing_subscriber::registry().with(Logfmt { level });
+    let json = match format {
+        "" | "logfmt" => false,
+        "json" => true,
+        other => return Err(format!("unknown log format {other:?}: use logfmt or json")),
+    };
+    let subscriber = tracing_subscriber::registry().with(Lines { level, json });
     tracing::subscriber::set_global_default(subscriber).map_err(|e| e.to_string())
 }
 
@@ -33,11 +38,12 @@ pub fn parse_level(name: &str) -> Result<Level, String> {
     }
 }
 
-struct Logfmt {
+struct Lines {
     level: Level,
+    json: bool,
 }
 
-impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Logfmt {
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
     fn enabled(&self, metadata: &tracing::Metadata<'_>, _: Context<'_, S>) -> bool {
         // Libraries may warn; their chatter below that is nobody's concern here.
         let limit = if is_ours(metadata.target()) { self.level } else { self.level.min(Level::WARN) };
@@ -52,12 +58,11 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Logfmt {
             given => given,
         };
         let now = rfc3339(std::time::SystemTime::now());
-        let line = format!(
-            "time={now} level={} service={service} msg={}{}\n",
-            event.metadata().level(),
-            quote(&fields.message),
-            fields.rest
-        );
+        let level = event.metadata().level();
+        let line = match self.json {
+            true => fields.as_json(&now, level, service),
+            false => fields.as_logfmt(&now, level, service),
+        };
         // One write per line keeps lines whole; a closed standard error must not stop the process.
         let _ = std::io::stderr().lock().write_all(line.as_bytes());
     }
@@ -67,19 +72,58 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Logfmt {
 struct Fields {
     message: String,
     service: String,
-    rest: String,
+    /// The others, in the order of the event.
+    rest: Vec<(&'static str, String)>,
 }
 
 impl Fields {
-    fn put(&mut self, name: &str, value: String) {
+    fn put(&mut self, name: &'static str, value: String) {
         match name {
             "message" => self.message = value,
             "service" => self.service = value,
-            name => {
-                let _ = write!(self.rest, " {name}={}", quote(&value));
-            }
+            name => self.rest.push((name, value)),
         }
     }
+
+    fn as_logfmt(&self, time: &str, level: &Level, service: &str) -> String {
+        let message = quote(&self.message);
+        let mut line = format!("time={time} level={level} service={service} msg={message}");
+        for (name, value) in &self.rest {
+            let _ = write!(line, " {name}={}", quote(value));
+        }
+        line.push('\n');
+        line
+    }
+
+    fn as_json(&self, time: &str, level: &Level, service: &str) -> String {
+        let mut line = format!("{{\"time\":\"{time}\",\"level\":\"{level}\"");
+        let own = [("service", service), ("msg", &self.message)];
+        for (name, value) in own.into_iter().chain(self.rest.iter().map(|(n, v)| (*n, v.as_str()))) {
+            let _ = write!(line, ",{}:{}", json_string(name), json_string(value));
+        }
+        line.push_str("}\n");
+        line
+    }
+}
+
+fn json_string(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            c if (c as u32) < 0x20 => {
+                let _ = write!(out, "\\u{:04x}", c as u32);
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
 }
 
 impl Visit for Fields {
@@ -184,5 +228,20 @@ mod tests {
         assert_eq!(quote("plain"), "plain");
         assert_eq!(quote(""), "\"\"");
         assert_eq!(quote("a b\n\"c\""), r#""a b\n\"c\"""#);
+    }
+
+    #[test]
+    fn both_forms() {
+        let mut fields = Fields { message: "it's \"so\"".into(), ..Fields::default() };
+        fields.put("path", "/a b".into());
+        fields.put("service", "loki".into());
+        assert_eq!(
+            fields.as_logfmt("T", &Level::INFO, "loki"),
+            "time=T level=INFO service=loki msg=\"it's \\\"so\\\"\" path=\"/a b\"\n"
+        );
+        assert_eq!(
+            fields.as_json("T", &Level::WARN, "loki"),
+            "{\"time\":\"T\",\"level\":\"WARN\",\"service\":\"loki\",\"msg\":\"it's \\\"so\\\"\",\"path\":\"/a b\"}\n"
+        );
     }
 }

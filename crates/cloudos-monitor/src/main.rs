@@ -97,16 +97,16 @@ fn run(command: &str, args: &[String]) -> Result<(), String> {
             Ok(())
         }
         ("up", _) => match parse("cloudos-monitor up", up::FLAGS, args)? {
-            Some(flags) => block_on(log_level(&flags), up::run(flags)),
+            Some(flags) => block_on(log_level(&flags), "", up::run(flags)),
             None => Ok(()),
         },
         (name, _) => {
             let service = services::find(name).ok_or_else(|| unknown(name))?;
             match parse(service.name, &services::flags_of(service), args)? {
-                Some(flags) if !matches!(flags.get("log.format"), "" | "logfmt") => {
-                    Err(format!("error: --log.format={}: log lines are logfmt", flags.get("log.format")))
+                Some(flags) => {
+                    let format = flags.get("log.format").to_owned();
+                    block_on(log_level(&flags), &format, up::run_one(service, flags))
                 }
-                Some(flags) => block_on(log_level(&flags), up::run_one(service, flags)),
                 None => Ok(()),
             }
         }
@@ -137,10 +137,14 @@ fn log_level(flags: &flags::Flags) -> String {
     }
 }
 
-fn block_on(log_level: String, work: impl Future<Output = Result<(), String>>) -> Result<(), String> {
+fn block_on(
+    log_level: String,
+    log_format: &str,
+    work: impl Future<Output = Result<(), String>>,
+) -> Result<(), String> {
     // Two libraries need it and each would otherwise look for its own.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    logging::init(&log_level)?;
+    logging::init(&log_level, log_format)?;
     // Two worker threads drive sockets and timers; blocking work has threads of its own, which end when idle.
     let workers = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8);
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -19,6 +19,11 @@ pub fn function(name: &str) -> Option<&'static Function> {
     FUNCTIONS.iter().find(|f| f.name == name)
 }
 
+/// All of them, by name.
+pub fn functions() -> &'static [Function] {
+    FUNCTIONS
+}
+
 const fn stable(
     name: &'static str,
     args: &'static [ValueType],

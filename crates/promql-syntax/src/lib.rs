@@ -28,7 +28,7 @@ pub use ast::{
 };
 pub use duration_expr::{DurationExpr, DurationOp, DurationValue, QueryTimes};
 pub use error::{ParseError, PosRange};
-pub use functions::{Function, function};
+pub use functions::{Function, function, functions};
 pub use number::parse_number;
 pub use parser::{ParseOptions, parse, parse_selector, parse_with};
 pub use quote::{quote, quote_bytes, unquote};

@@ -8,11 +8,14 @@ mod flags;
 mod handlers;
 mod ingest;
 mod notifications;
+mod openapi;
 mod opening;
+mod proto_json;
 mod reload;
 mod render;
 mod reply;
 mod routes;
+mod search;
 mod shell;
 mod state;
 #[cfg(test)]

@@ -6,7 +6,9 @@ use axum::middleware;
 use axum::routing::{MethodRouter, get, post};
 use front::Instrument;
 
-use crate::handlers::{admin, early as first, manage, query, rules, series, status, targets, write};
+use crate::handlers::{
+    admin, early as first, features, files, manage, query, rules, search, series, status, targets, write,
+};
 use crate::opening::Early;
 use crate::shell;
 use crate::state::Api;
@@ -44,7 +46,9 @@ pub fn router(api: Api, early: &Early) -> Router {
         .route("/metadata", get(series::metadata))
         .route("/targets", get(targets::targets))
         .route("/targets/metadata", get(targets::metadata))
+        .route("/targets/relabel_steps", get(targets::relabel_steps))
         .route("/scrape_pools", get(targets::scrape_pools))
+        .route("/scrape_pools/config", get(targets::scrape_pool_config))
         .route("/alertmanagers", get(targets::alertmanagers))
         .route("/rules", get(rules::rules))
         .route("/alerts", get(rules::alerts))
@@ -53,12 +57,22 @@ pub fn router(api: Api, early: &Early) -> Router {
         .route("/status/runtimeinfo", get(status::runtime_info))
         .route("/status/buildinfo", get(status::build_info))
         .route("/status/tsdb", get(status::tsdb))
+        .route("/status/tsdb/blocks", get(status::blocks))
+        .route("/status/self_metrics", get(status::self_metrics))
+        .route("/features", get(features::features))
+        .route("/openapi.yaml", get(first::openapi))
+        .route("/search/metric_names", get(search::metric_names).post(search::metric_names))
+        .route("/search/label_names", get(search::label_names).post(search::label_names))
+        .route("/search/label_values", get(search::label_values).post(search::label_values))
         .route("/admin/tsdb/delete_series", post(admin::delete_series).put(admin::delete_series))
         .route("/admin/tsdb/clean_tombstones", post(admin::clean_tombstones).put(admin::clean_tombstones))
         .route("/admin/tsdb/snapshot", post(admin::snapshot).put(admin::snapshot))
         .with_state(api.clone());
     let pages = Router::new()
         .route("/-/reload", only_post_and(post(manage::reload).put(manage::reload)))
+        .route("/user/{*path}", get(files::user))
+        .route("/consoles/", get(files::console))
+        .route("/consoles/{*path}", get(files::console))
         .with_state(api);
     let all = early_routes(early).nest("/api/v1", v1).merge(pages);
     instrumented(all, early).with_state(early.clone())
@@ -72,8 +86,7 @@ fn early_routes(early: &Early) -> Router<Early> {
     };
     let home = early.shell.external("/query");
     let graph = move |uri: axum::http::Uri| {
-        let query = uri.query().map_or(String::new(), |q| format!("?{q}"));
-        let to = format!("{home}{query}");
+        let to = format!("{home}?{}", uri.query().unwrap_or(""));
         async move { shell::redirect(302, &to) }
     };
     let home = early.shell.external("/query");

@@ -89,7 +89,7 @@ impl Shell {
         let Some(inside) = path.strip_prefix(&*self.prefix).filter(|p| p.is_empty() || p.starts_with('/'))
         else {
             // People type the bare host; everything else under a wrong prefix does not exist.
-            return if path == "/" { redirect(302, &format!("{}/", self.prefix)) } else { not_found() };
+            return if path == "/" { redirect(302, &self.prefix) } else { not_found() };
         };
         if inside.is_empty() {
             return redirect(301, &format!("{}/", self.prefix));
@@ -115,12 +115,22 @@ impl Shell {
             *request.method_mut() = Method::from_bytes(ANY_OTHER.as_bytes()).unwrap_or(Method::TRACE);
         }
         let path = request.uri().path().to_owned();
+        if method == Method::OPTIONS && path.starts_with("/api/v1/") {
+            // Whether or not there is such an endpoint: browsers ask before they know.
+            let mut reply = StatusCode::NO_CONTENT.into_response();
+            self.cross_origin(origin.as_ref(), &method, reply.headers_mut());
+            return reply;
+        }
         let reply = self.route(request).await;
         let mut reply = match reply.status() {
             StatusCode::NOT_FOUND if is_routers(&reply) => self.lost(&method, &path).await,
             StatusCode::METHOD_NOT_ALLOWED if is_routers(&reply) => refuse_method(&method, &path, &reply),
             _ => reply,
         };
+        if method == Method::HEAD && reply.status() == StatusCode::OK {
+            // Nothing is written, so there is nothing to call by a type.
+            reply.headers_mut().remove(header::CONTENT_TYPE);
+        }
         if api {
             self.cross_origin(origin.as_ref(), &method, reply.headers_mut());
         }
@@ -194,9 +204,6 @@ fn is_routers(reply: &Response) -> bool {
 
 /// Answers OPTIONS, and refuses methods in the original's words.
 fn refuse_method(method: &Method, path: &str, reply: &Response) -> Response {
-    if *method == Method::OPTIONS && path.starts_with("/api/") {
-        return StatusCode::NO_CONTENT.into_response();
-    }
     let known = reply.headers().get(header::ALLOW).and_then(|v| v.to_str().ok()).unwrap_or("");
     let health = matches!(path, "/-/healthy" | "/-/ready");
     let mut allowed: Vec<&str> =

@@ -33,7 +33,7 @@ pub async fn snapshot(State(api): State<Api>, params: Params) -> Result<Reply, A
     let skip_head = match params.get("skip_head") {
         None => false,
         Some(text) => parse_bool(text).ok_or_else(|| {
-            let why = format!("unable to parse boolean \"skip_head\" argument: strconv.ParseBool: parsing {text:?}: invalid syntax");
+            let why = format!("unable to parse boolean: strconv.ParseBool: parsing {text:?}: invalid syntax");
             ApiError::parameter("skip_head", why)
         })?,
     };

@@ -110,6 +110,20 @@ pub async fn notifications_live(State(early): State<Early>) -> Response {
     (headers, Body::from_stream(events)).into_response()
 }
 
+/// The API's description.
+pub async fn openapi(params: front::Params) -> Response {
+    match params.get("openapi_version") {
+        None | Some("3.1") => {
+            let text = crate::openapi::document(env!("CARGO_PKG_VERSION"));
+            ([(header::CONTENT_TYPE, "application/yaml; charset=utf-8")], text).into_response()
+        }
+        Some(other) => {
+            let why = format!("{other:?} is not written here; 3.1 is");
+            ApiError::parameter("openapi_version", why).into_response()
+        }
+    }
+}
+
 const PROFILES: &str = "\
 /debug/pprof/
 

@@ -2,9 +2,12 @@
 
 pub mod admin;
 pub mod early;
+pub mod features;
+pub mod files;
 pub mod manage;
 pub mod query;
 pub mod rules;
+pub mod search;
 pub mod series;
 pub mod status;
 pub mod targets;

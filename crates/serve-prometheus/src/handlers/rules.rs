@@ -20,20 +20,13 @@ pub async fn rules(State(api): State<Api>, params: Params) -> Result<Reply, ApiE
     };
     let exclude_alerts = match params.get("exclude_alerts") {
         None => false,
-        Some(text) => text.parse().map_err(|_| {
-            ApiError::parameter(
-                "exclude_alerts",
-                format!("strconv.ParseBool: parsing {text:?}: invalid syntax"),
-            )
+        Some(text) => super::parse_bool(text).ok_or_else(|| {
+            let why = format!("error converting exclude_alerts: {}", parsing("Bool", text));
+            ApiError::parameter("exclude_alerts", why)
         })?,
     };
-    let limit = match params.get("group_limit") {
-        None => usize::MAX,
-        Some(text) => match text.parse::<i64>() {
-            Ok(n) if n > 0 => n as usize,
-            _ => return Err(ApiError::bad_data(format!("invalid group limit value: {text:?}"))),
-        },
-    };
+    let page = page(&params)?;
+    let limit = page.map_or(usize::MAX, |(limit, _)| limit);
     let matchers = super::matcher_sets(&params).map_err(ApiError::bad_data)?;
     let list = |name: &'static str| -> Vec<&str> { params.all(name).collect() };
     let (names, groups, files) = (list("rule_name[]"), list("rule_group[]"), list("file[]"));
@@ -50,7 +43,7 @@ pub async fn rules(State(api): State<Api>, params: Params) -> Result<Reply, ApiE
     let mut shown: Vec<Value> = Vec::new();
     let mut next = None;
     let filtered = params.get("type").is_some() || !names.is_empty() || !matchers.is_empty();
-    let mut after = params.get("group_next_token");
+    let mut after = page.and_then(|(_, token)| token);
     for group in api.rules.groups() {
         let token = format!("{};{}", group.file, group.name);
         if let Some(start) = after {
@@ -74,10 +67,9 @@ pub async fn rules(State(api): State<Api>, params: Params) -> Result<Reply, ApiE
         }
         shown.push(group_json(&group, rules));
     }
-    if after.is_some() {
-        return Err(ApiError::bad_data(
-            "invalid group_next_token: the group it names does not exist any more",
-        ));
+    if let Some(token) = after {
+        let why = format!("invalid group_next_token '{token}'. were rule groups changed?");
+        return Err(ApiError::parameter("group_next_token", why));
     }
     let mut data = json!({ "groups": shown });
     if let Some(token) = next {
@@ -86,12 +78,42 @@ pub async fn rules(State(api): State<Api>, params: Params) -> Result<Reply, ApiE
     Reply::json(&data)
 }
 
+/// Go's complaint about a value.
+fn parsing(kind: &str, text: &str) -> String {
+    format!("strconv.Parse{kind}: parsing {text:?}: invalid syntax")
+}
+
+/// The most groups to show, and where to go on.
+fn page(params: &Params) -> Result<Option<(usize, Option<&str>)>, ApiError> {
+    let token = params.get("group_next_token");
+    match params.get("group_limit") {
+        None if token.is_some() => {
+            let why = "group_limit needs to be present in order to paginate over the groups";
+            Err(ApiError::parameter("group_next_token", why))
+        }
+        None => Ok(None),
+        Some(text) => match text.parse::<i64>() {
+            Ok(n) if n > 0 => Ok(Some((usize::try_from(n).unwrap_or(usize::MAX), token))),
+            Ok(_) => Err(ApiError::parameter("group_limit", "group_limit needs to be greater than 0")),
+            Err(_) => {
+                let why = format!("group_limit needs to be a valid number: {}", parsing("Int", text));
+                Err(ApiError::parameter("group_limit", why))
+            }
+        },
+    }
+}
+
+/// Seconds without a fraction that says nothing, as Go writes them.
+fn seconds(ms: i64) -> Value {
+    if ms % 1000 == 0 { (ms / 1000).into() } else { (ms as f64 / 1000.0).into() }
+}
+
 fn group_json(group: &GroupState, rules: Vec<Value>) -> Value {
     json!({
         "name": group.name,
         "file": group.file,
         "rules": rules,
-        "interval": group.interval_ms as f64 / 1000.0,
+        "interval": seconds(group.interval_ms),
         "limit": group.limit,
         "evaluationTime": group.evaluation_seconds,
         "lastEvaluation": time_or_zero(group.last_evaluation),
@@ -107,14 +129,20 @@ fn rule_json(rule: &RuleState, exclude_alerts: bool) -> Value {
                 "state": state.as_str(),
                 "name": rule.name,
                 "query": rule.expr,
-                "duration": *hold_ms as f64 / 1000.0,
-                "keepFiringFor": *keep_firing_ms as f64 / 1000.0,
+                "duration": seconds(*hold_ms),
+                "keepFiringFor": seconds(*keep_firing_ms),
                 "labels": rule.labels,
                 "annotations": annotations,
                 "alerts": shown,
             })
         }
-        RuleKind::Recording => json!({ "name": rule.name, "query": rule.expr, "labels": rule.labels }),
+        RuleKind::Recording => {
+            let mut out = json!({ "name": rule.name, "query": rule.expr });
+            if !rule.labels.is_empty() {
+                out["labels"] = json!(rule.labels);
+            }
+            out
+        }
     };
     out["health"] = rule.health.as_str().into();
     if !rule.last_error.is_empty() {

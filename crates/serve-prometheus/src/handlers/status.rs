@@ -4,9 +4,11 @@ use std::sync::atomic::Ordering;
 
 use axum::extract::State;
 use front::Params;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
+use super::early::Version;
 use super::now_ms;
+use crate::proto_json;
 use crate::reply::{ApiError, Reply};
 use crate::state::Api;
 use crate::times::format_rfc3339;
@@ -24,14 +26,7 @@ pub async fn flags(State(api): State<Api>) -> Result<Reply, ApiError> {
 }
 
 pub async fn build_info(State(api): State<Api>) -> Result<Reply, ApiError> {
-    Reply::json(&json!({
-        "version": api.host.version,
-        "revision": "",
-        "branch": "main",
-        "buildUser": "",
-        "buildDate": "",
-        "goVersion": "",
-    }))
+    Reply::json(&Version::of(&api.host))
 }
 
 pub async fn runtime_info(State(api): State<Api>) -> Result<Reply, ApiError> {
@@ -39,8 +34,12 @@ pub async fn runtime_info(State(api): State<Api>) -> Result<Reply, ApiError> {
     let directory = std::env::current_dir().map(|d| d.display().to_string()).unwrap_or_default();
     let hostname = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let store = api.store.clone();
-    let series = api.queries.run(move || store.statistics(0).series).await?;
+    let families = api.host.registry.gather();
+    let corruptions = families.iter().filter(|f| f.name.ends_with("_wal_corruptions_total"));
+    let corruptions: f64 = corruptions
+        .flat_map(|f| &f.metrics)
+        .map(|m| if let expfmt::MetricValue::Number(n) = m.value { n } else { 0.0 })
+        .sum();
     Reply::json(&json!({
         "startTime": format_rfc3339(started.as_millis() as i64),
         "CWD": directory,
@@ -48,7 +47,7 @@ pub async fn runtime_info(State(api): State<Api>) -> Result<Reply, ApiError> {
         "serverTime": format_rfc3339(now_ms()),
         "reloadConfigSuccess": api.reload_ok.load(Ordering::Relaxed),
         "lastConfigTime": format_rfc3339(api.reloaded_ms.load(Ordering::Relaxed)),
-        "timeSeriesCount": series,
+        "corruptionCount": corruptions as u64,
         "goroutineCount": tokio::runtime::Handle::current().metrics().num_alive_tasks(),
         "GOMAXPROCS": threads,
         "GOMEMLIMIT": 0,
@@ -85,4 +84,51 @@ pub async fn tsdb(State(api): State<Api>, params: Params) -> Result<Reply, ApiEr
         "memoryInBytesByLabelName": list(&s.bytes_by_label_name),
         "seriesCountByLabelValuePair": list(&s.series_by_label_pair),
     }))
+}
+
+/// The store's immutable pieces in the form of the original's `meta.json`.
+pub async fn blocks(State(api): State<Api>) -> Result<Reply, ApiError> {
+    let admin = api.admin.clone();
+    let blocks = api.queries.run(move || admin.blocks()).await?;
+    let shown: Vec<Value> = blocks
+        .iter()
+        .map(|b| {
+            let mut stats = Map::new();
+            for (name, count) in [
+                ("numSamples", b.samples),
+                ("numFloatSamples", b.samples - b.histograms.min(b.samples)),
+                ("numHistogramSamples", b.histograms),
+                ("numSeries", b.series),
+                ("numChunks", b.chunks),
+                ("numTombstones", b.tombstones),
+            ] {
+                if count > 0 {
+                    stats.insert(name.into(), count.into());
+                }
+            }
+            json!({
+                "ulid": b.id,
+                "minTime": b.min_time,
+                "maxTime": b.max_time,
+                "stats": stats,
+                "compaction": { "level": b.level, "sources": b.sources },
+                "version": 1,
+            })
+        })
+        .collect();
+    Reply::json(&json!({ "blocks": shown }))
+}
+
+/// The server's own metrics as JSON, all or those whose name fits a pattern.
+pub async fn self_metrics(State(api): State<Api>, params: Params) -> Result<Reply, ApiError> {
+    let pattern = match params.get("metric_name_pattern") {
+        None => None,
+        Some(text) => {
+            Some(re2::Regex::anchored(text).map_err(|e| ApiError::parameter("metric_name_pattern", e))?)
+        }
+    };
+    let wanted = |name: &str| pattern.as_ref().is_none_or(|p| p.is_match(name));
+    let families = api.host.registry.gather();
+    let shown: Vec<Value> = families.iter().filter(|f| wanted(&f.name)).map(proto_json::family).collect();
+    Reply::json(&shown)
 }

@@ -1,0 +1,273 @@
+"""The metrics service beside the original: the same requests to both, the same status, headers and bodies.
+
+Times, durations, ports and versions differ from run to run; they are compared by kind. Everything else is
+compared as it is. Skipped where this machine does not have the original.
+"""
+
+import contextlib
+import json
+import re
+
+import client
+from process import Process, binary, free_port
+from support import PEERS, SkipTest, scratch, time_limit, until
+
+CONFIG = """\
+global:
+  scrape_interval: 1h
+  evaluation_interval: 1s
+  external_labels: {region: eu}
+rule_files: ["*.rules"]
+alerting:
+  alertmanagers:
+  - static_configs: [{targets: ["127.0.0.1:1"]}]
+scrape_configs:
+- job_name: nobody
+  static_configs:
+  - targets: ["127.0.0.1:1"]
+    labels: {team: a}
+- job_name: dropped
+  static_configs: [{targets: ["127.0.0.1:2"]}]
+  relabel_configs: [{action: drop, source_labels: [__address__], regex: ".*"}]
+"""
+
+RULES = """\
+groups:
+- name: first
+  interval: 1s
+  rules:
+  - record: one
+    expr: vector(1)
+    labels: {kind: number}
+  - alert: Always
+    expr: vector(1) > 0
+    labels: {severity: low}
+    annotations: {summary: "It is {{ $value }}."}
+  - alert: Never
+    expr: vector(1) > 2
+    for: 5m
+    keep_firing_for: 10m
+- name: second
+  interval: 1s
+  rules:
+  - record: two
+    expr: sum(one) + 1
+"""
+
+# Values that differ between two servers or two moments.
+VOLATILE = {
+    "startTime", "serverTime", "lastConfigTime", "CWD", "hostname", "goroutineCount", "GOMAXPROCS", "GOMEMLIMIT",
+    "GOGC", "GODEBUG", "lastEvaluation", "evaluationTime", "activeAt", "lastScrape", "lastScrapeDuration", "lastError",
+    "file", "globalUrl", "version", "revision", "branch", "buildUser", "buildDate", "goVersion", "date", "name-of-snapshot",
+    "minTime", "maxTime", "chunkCount", "numSeries", "numLabelPairs", "groupNextToken",
+}  # fmt: skip
+
+FLAGS = ["--web.enable-lifecycle", "--web.enable-admin-api"]
+
+V1 = "/api/v1"
+ORIGIN = {"headers": {"Origin": "http://a.example"}}
+
+# Method, path, and what else the request has. Bodies are compared value by value.
+SAME = [
+    *[(method, path) for method in ("GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS") for path in (
+        "/-/healthy", "/-/ready", "/version", "/metrics", "/", "/graph", "/nothing", V1 + "/nothing", V1 + "/labels",
+        V1 + "/label/a/values", V1 + "/admin/tsdb/clean_tombstones", V1 + "/status/config")
+        # The original reads a POST of `/` like any other; HEAD has no body to compare.
+        if not (method == "GET" and path in ("/metrics", V1 + "/status/config", V1 + "/labels"))],
+    ("GET", "//"),
+    ("GET", "/api//v1/labels"),
+    ("GET", "/graph?g0.expr=up&g0.tab=1"),
+    ("GET", "/metrics/"),
+    ("GET", "/-/quit"),
+    ("GET", "/-/reload"),
+    ("POST", "/-/reload"),
+    ("GET", V1 + "/labels", ORIGIN),
+    ("OPTIONS", V1 + "/query", ORIGIN),
+    ("GET", V1 + "/status/config", ORIGIN),
+    ("GET", V1 + "/notifications"),
+    ("GET", V1 + "/status/buildinfo"),
+    ("GET", V1 + "/status/tsdb?limit=0"),
+    ("GET", V1 + "/status/tsdb?limit=x"),
+    ("GET", V1 + "/status/tsdb?limit=-1"),
+    ("GET", V1 + "/alertmanagers"),
+    ("GET", V1 + "/scrape_pools"),
+    ("GET", V1 + "/targets"),
+    ("GET", V1 + "/targets?state=active"),
+    ("GET", V1 + "/targets?state=dropped"),
+    ("GET", V1 + "/targets?scrapePool=nobody"),
+    ("GET", V1 + "/targets?scrapePool=none"),
+    ("GET", V1 + "/targets/metadata"),
+    ("GET", V1 + "/targets/metadata?limit=x"),
+    ("GET", V1 + "/targets/metadata?match_target=%7B"),
+    ("GET", V1 + "/targets/metadata?metric=none"),
+    ("GET", V1 + "/metadata"),
+    ("GET", V1 + "/metadata?limit=x"),
+    ("GET", V1 + "/metadata?limit_per_metric=x"),
+    ("GET", V1 + "/rules"),
+    ("GET", V1 + "/rules?type=alert"),
+    ("GET", V1 + "/rules?type=record"),
+    ("GET", V1 + "/rules?type=x"),
+    ("GET", V1 + "/rules?rule_name[]=one"),
+    ("GET", V1 + "/rules?rule_group[]=second"),
+    ("GET", V1 + "/rules?file[]=none"),
+    ("GET", V1 + "/rules?match[]=%7Bkind%3D%22number%22%7D"),
+    ("GET", V1 + "/rules?match[]=%7B"),
+    ("GET", V1 + "/rules?exclude_alerts=true"),
+    ("GET", V1 + "/rules?exclude_alerts=x"),
+    ("GET", V1 + "/rules?group_limit=1"),
+    ("GET", V1 + "/rules?group_limit=0"),
+    ("GET", V1 + "/rules?group_limit=x"),
+    ("GET", V1 + "/rules?group_next_token=x"),
+    ("GET", V1 + "/rules?group_limit=1&group_next_token=x"),
+    ("GET", V1 + "/alerts"),
+    ("GET", V1 + "/status/runtimeinfo"),
+    ("POST", V1 + "/admin/tsdb/delete_series"),
+    ("POST", V1 + "/admin/tsdb/delete_series?match[]=%7B"),
+    ("POST", V1 + "/admin/tsdb/delete_series?match[]=none&start=x"),
+    ("POST", V1 + "/admin/tsdb/delete_series?match[]=none"),
+    ("PUT", V1 + "/admin/tsdb/clean_tombstones"),
+    ("POST", V1 + "/admin/tsdb/snapshot?skip_head=x"),
+    ("POST", V1 + "/write"),
+    ("POST", V1 + "/otlp/v1/metrics"),
+    ("GET", V1 + "/query?query=one"),
+    ("GET", V1 + "/query?query=ALERTS"),
+]  # fmt: skip
+
+# Answers where this server goes with version 3.14 or on its own way; each with the reason.
+OTHERWISE = {
+    ("GET", V1 + "/status/config"): "fields of 3.14",
+}
+
+HEADERS = ("content-type", "allow", "location", "vary", "x-content-type-options", "access-control-allow-origin",
+           "access-control-allow-methods", "access-control-allow-headers")  # fmt: skip
+
+
+@contextlib.contextmanager
+def both(flags=()):
+    """The URLs of the original and of this server, both ready, over the same files."""
+    if not (PEERS / "prometheus").exists():
+        raise SkipTest("prometheus is not installed")
+    with scratch() as directory, contextlib.ExitStack() as stack:
+        (directory / "p.yml").write_text(CONFIG)
+        (directory / "x.rules").write_text(RULES)
+        urls = []
+        for name, program in [("theirs", [PEERS / "prometheus"]), ("ours", [binary(), "prometheus"])]:
+            port = free_port()
+            (directory / name).mkdir()
+            process = stack.enter_context(Process([
+                *program, f"--config.file={directory}/p.yml", f"--storage.tsdb.path={directory}/{name}/tsdb",
+                f"--web.listen-address=127.0.0.1:{port}", *FLAGS, *flags], directory / f"{name}.log", cwd=directory))  # fmt: skip
+            process.start()
+            urls.append(f"http://127.0.0.1:{port}")
+        for url in urls:
+            until(lambda url=url: client.get(url + "/-/ready").status == 200, f"{url} to be ready")
+        for url in urls:
+            until(lambda url=url: evaluated(url), f"{url} to have evaluated its rules")
+        yield urls
+
+
+def evaluated(url):
+    groups = client.get(url + V1 + "/rules").json()["data"]["groups"]
+    assert len(groups) == 2 and all(rule["health"] == "ok" for group in groups for rule in group["rules"])
+    two = client.get(url + V1 + "/query?query=two").json()["data"]["result"]
+    alerts = client.get(url + V1 + "/query?query=ALERTS").json()["data"]["result"]
+    return two and alerts
+
+
+def comparable(value, key=None):
+    """JSON with everything volatile replaced by its kind."""
+    if key in VOLATILE:
+        return type(value).__name__
+    if isinstance(value, dict):
+        return {k: comparable(v, k) for k, v in value.items()}
+    if isinstance(value, list):
+        return [comparable(v) for v in value]
+    # The time of a sample.
+    return "time" if isinstance(value, float) else value
+
+
+def shown(reply, port):
+    body = reply.text
+    with contextlib.suppress(ValueError):
+        body = comparable(json.loads(body))
+    if isinstance(body, str):
+        body = re.sub(r"127\.0\.0\.1:\d{4,}|localhost:\d{4,}", "HOST", body)
+    headers = {}
+    for name in HEADERS:
+        if name in reply.headers:
+            # The order of a list of words is nobody's business.
+            value = reply.headers[name]
+            headers[name] = ", ".join(sorted(v.strip() for v in value.split(","))) if name == "vary" else value
+    return {"status": reply.status, **headers, "body": body}
+
+
+def differences(urls, rows):
+    wrong = []
+    for method, path, *more in rows:
+        arguments = more[0] if more else {}
+        theirs, ours = (shown(client.request(method, url + path, **arguments), url) for url in urls)
+        if method == "HEAD":
+            theirs.pop("body"), ours.pop("body")
+        if (method, path) in OTHERWISE:
+            theirs.pop("body"), ours.pop("body")
+        for part in sorted(theirs.keys() | ours.keys()):
+            if theirs.get(part) != ours.get(part):
+                wrong.append(
+                    f"{method} {path} {arguments or ''}: {part}\n"
+                    f"            theirs {theirs.get(part)!r}\n            ours   {ours.get(part)!r}"
+                )
+    return wrong
+
+
+@time_limit(120)
+def test_the_same_requests_have_the_same_answers():
+    with both() as urls:
+        wrong = differences(urls, SAME)
+        assert not wrong, f"{len(wrong)} differences:\n        " + "\n        ".join(wrong)
+
+
+@time_limit(120)
+def test_behind_a_prefix():
+    rows = [
+        ("GET", "/"), ("GET", "/prom"), ("GET", "/prom/"), ("GET", "/prom/-/healthy"), ("GET", "/-/healthy"),
+        ("GET", "/prom/graph?a=b"), ("GET", "/prom/api/v1/notifications"), ("GET", "/api/v1/notifications"),
+        ("GET", "/prom/nothing"),
+    ]  # fmt: skip
+    # The helper asks for readiness at the root, so the prefix is put to single requests only.
+    with scratch() as directory, contextlib.ExitStack() as stack:
+        if not (PEERS / "prometheus").exists():
+            raise SkipTest("prometheus is not installed")
+        (directory / "p.yml").write_text("{}\n")
+        urls = []
+        for name, program in [("theirs", [PEERS / "prometheus"]), ("ours", [binary(), "prometheus"])]:
+            port = free_port()
+            command = [
+                *program, f"--config.file={directory}/p.yml", f"--storage.tsdb.path={directory}/{name}",
+                f"--web.listen-address=127.0.0.1:{port}", "--web.external-url=http://e.example/prom/",
+            ]  # fmt: skip
+            stack.enter_context(Process(command, directory / f"{name}.log", cwd=directory)).start()
+            urls.append(f"http://127.0.0.1:{port}")
+            ready = urls[-1] + "/prom/-/ready"
+            until(lambda ready=ready: client.get(ready).status == 200, f"{ready} to be ready")
+        wrong = differences(urls, rows)
+        assert not wrong, f"{len(wrong)} differences:\n        " + "\n        ".join(wrong)
+
+
+def test_the_shown_configuration_is_read_back():
+    """What this server shows, the server reads again and shows the same."""
+    with scratch() as directory:
+        (directory / "p.yml").write_text(CONFIG)
+        texts = []
+        for name in ("first", "second"):
+            port = free_port()
+            command = [
+                binary(), "prometheus", f"--config.file={directory}/p.yml", f"--storage.tsdb.path={directory}/{name}",
+                f"--web.listen-address=127.0.0.1:{port}",
+            ]  # fmt: skip
+            with Process(command, directory / f"{name}.log", cwd=directory) as process:
+                process.start()
+                url = f"http://127.0.0.1:{port}"
+                until(lambda url=url: client.get(url + "/-/ready").status == 200, "readiness")
+                texts.append(client.get(url + V1 + "/status/config").json()["data"]["yaml"])
+                (directory / "p.yml").write_text(texts[-1])
+        assert texts[0] == texts[1]
