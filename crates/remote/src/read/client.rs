@@ -82,6 +82,7 @@ impl ReadClient {
         let mut plain = Vec::new();
         write_request(&mut plain, mint, maxt, matchers);
         let body = snap::raw::Encoder::new().compress_vec(&plain).map_err(|e| e.to_string())?;
+        self.client.ready().await?;
         let request = self.client.request(Method::POST, &self.url)?;
         let request = request.headers(self.headers.clone()).timeout(self.timeout).body(body);
         let mut response = match request.send().await {

@@ -67,6 +67,9 @@ impl Poster {
     /// Sends one body. What the remote says it has written, if it says so.
     pub async fn post(&self, body: Bytes, attempt: u32) -> Result<Option<Amount>, Failure> {
         let fatal = |message| Failure { recoverable: false, retry_after: None, message };
+        // Whoever hands out tokens may be back soon.
+        let later = |message| Failure { recoverable: true, retry_after: None, message };
+        self.client.ready().await.map_err(later)?;
         let mut request = self.client.request(Method::POST, &self.url).map_err(fatal)?;
         request = request.headers(self.headers.clone()).timeout(self.timeout).body(body);
         if attempt > 0 {
