@@ -123,8 +123,8 @@ impl Usage {
             return Err(Failure::new(format!("error: unexpected {extra}, try --help")));
         }
         if plain.len() < least {
-            let names: Vec<&str> = self.arguments.split(' ').collect();
-            let name = names.get(plain.len()).copied().unwrap_or("").trim_matches(['<', '>', '.', '[', ']']);
+            let mut names = self.arguments.split('<').skip(1 + plain.len());
+            let name = names.next().and_then(|rest| rest.split('>').next()).unwrap_or("");
             return Err(Failure::new(format!("error: required argument '{name}' not provided, try --help")));
         }
         (self.run)(&flags, &plain, context)

@@ -22,6 +22,19 @@ pub fn commands() -> impl Iterator<Item = (&'static str, &'static str)> {
     COMMANDS.iter().map(|command| (command.name, command.about))
 }
 
+/// Why the metrics store must not be opened in `dir`: a Prometheus database is there, and both keep a log in
+/// `wal/`. The text says what to do instead. None when nothing stands in the way.
+pub fn foreign_database(dir: &std::path::Path) -> Option<String> {
+    let dir_text = dir.display();
+    (tsdb::kind_of(dir) == Some(tsdb::Kind::Prometheus)).then(|| {
+        format!(
+            "{dir_text} holds a Prometheus database, which is left as it is; take it over with \
+             `cloudos-monitor tsdb import --storage.tsdb.path=NEW {dir_text}` and start with \
+             --storage.tsdb.path=NEW"
+        )
+    })
+}
+
 /// Runs a command. None when there is none of this name.
 pub fn run(name: &str, args: &[String], context: &Context) -> Option<ExitCode> {
     let command = COMMANDS.iter().find(|command| command.name == name)?;

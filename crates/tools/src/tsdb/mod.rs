@@ -11,6 +11,8 @@ mod table;
 
 use crate::command::{Action, Command};
 
+pub use source::{Kind, kind_of};
+
 pub const COMMAND: Command = Command {
     name: "tsdb",
     about: "Import, export and look into databases",

@@ -136,7 +136,8 @@ impl Reader<'_> {
         mut visit: impl FnMut(TimestampMs, &Series) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         let mut counts: BTreeMap<TimestampMs, u64> = BTreeMap::new();
-        self.read(|_, t, _| *counts.entry(window_of(t).0).or_default() += 1)?;
+        self.read(|_, t, _| *counts.entry(window_of(t).0).or_default() += 1)
+            .map_err(|failure| Failure::new(format!("getting min and max timestamp: {failure}")))?;
         let windows: Vec<(TimestampMs, u64)> = counts.into_iter().collect();
         let mut at = 0;
         while at < windows.len() {
@@ -172,11 +173,12 @@ impl Reader<'_> {
     fn read(&self, mut visit: impl FnMut(&Labels, TimestampMs, f64)) -> Result<(), Failure> {
         let mut parser = Parser::new(self.text, Dialect::OpenMetrics);
         let mut known: HashMap<&[u8], Labels> = HashMap::new();
-        while let Some(event) = parser.next().map_err(|e| Failure::new(e.to_string()))? {
+        let failed = |e: expfmt::parse::ParseError| Failure::new(format!("next: {e}"));
+        while let Some(event) = parser.next().map_err(failed)? {
             let Event::Series(series) = event else { continue };
             if !known.contains_key(series.raw) {
                 let mut builder = LabelsBuilder::default();
-                for (name, value) in series.pairs().map_err(|e| Failure::new(e.to_string()))? {
+                for (name, value) in series.pairs().map_err(failed)? {
                     builder.set(name, value);
                 }
                 for (name, value) in self.extra {
@@ -186,7 +188,7 @@ impl Reader<'_> {
             }
             let Some(labels) = known.get(series.raw) else { continue };
             let Some(t) = series.timestamp else {
-                return Err(Failure::new(format!("expected timestamp for series {labels}, got none")));
+                return Err(Failure::new("expected timestamp for series got none"));
             };
             visit(labels, t, series.value);
         }
