@@ -31,6 +31,9 @@ pub const SERVICE: Service = Service {
             let fail = |e: String| StartError::new(NAME, e);
             let settings = Settings::from_flags(&flags).map_err(|e| fail(e.to_string()))?;
             let config = Config::load(&settings.config_file).map_err(|e| fail(e.to_string()))?;
+            if let Some(why) = tools::foreign_database(&settings.storage_path) {
+                return Err(fail(why));
+            }
             let (retention_ms, retention_bytes) = retention(&settings, &config);
             let options = store_metrics::Settings {
                 retention_ms,
