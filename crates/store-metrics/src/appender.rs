@@ -1,7 +1,7 @@
 //! One batch on its way into the head: judged sample by sample, then logged and applied as one.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::sync::MutexGuard;
 use std::sync::atomic::Ordering;
 
 use index::SeriesId;
@@ -10,9 +10,9 @@ use storage::metrics::SeriesRef;
 use storage::{Appender, ErrorKind, StoreError};
 
 use crate::head::series::{Bounds, Series, Verdict};
-use crate::head::slot_of;
 use crate::head::starts::kept;
 use crate::head::windows::Windows;
+use crate::head::{Shard, shard_of, slot_of};
 use crate::metrics::StoreMetrics;
 use crate::record::Pieces;
 use crate::store::Core;
@@ -21,10 +21,16 @@ pub struct HeadAppender<'c> {
     core: &'c Core,
     bounds: Bounds,
     samples: Vec<Pending>,
-    /// The newest sample of each series in this batch, as a position in `samples`.
-    newest: HashMap<SeriesId, usize, foldhash::fast::RandomState>,
+    /// The newest sample of each series in this batch, as a position in `samples`. Most batches have one
+    /// sample a series and never ask; it is made when somebody does.
+    newest: Option<Newest>,
+    /// The log's generation when the batch began, and the series this generation does not know.
+    generation: u32,
+    undefined: Vec<SeriesId>,
     exemplars: Vec<(SeriesId, Exemplar)>,
 }
+
+type Newest = HashMap<SeriesId, usize, foldhash::fast::RandomState>;
 
 struct Pending {
     id: SeriesId,
@@ -34,13 +40,23 @@ struct Pending {
     start: TimestampMs,
 }
 
+/// Notes the sample at `at`, which lies or will lie in `samples`.
+fn note_newest(newest: &mut Newest, samples: &[Pending], at: usize, id: SeriesId, t: TimestampMs) {
+    let known = newest.entry(id).or_insert(at);
+    if samples.get(*known).is_none_or(|sample| sample.t < t) {
+        *known = at;
+    }
+}
+
 impl<'c> HeadAppender<'c> {
     pub fn new(core: &'c Core) -> HeadAppender<'c> {
         HeadAppender {
             core,
             bounds: core.head.bounds(),
             samples: Vec::new(),
-            newest: HashMap::default(),
+            newest: None,
+            generation: core.log.enter().generation(),
+            undefined: Vec::new(),
             exemplars: Vec::new(),
         }
     }
@@ -53,12 +69,13 @@ impl<'c> HeadAppender<'c> {
         t: TimestampMs,
         value: &Value,
     ) -> Option<Result<(), StoreError>> {
-        let mut shard = self.core.head.shard(id);
+        let core = self.core;
+        let mut shard = core.head.shard(id);
         let series = shard.get_mut(id)?;
+        let bounds = self.bounds;
         let mut value = value.clone();
         // Without pins nobody, this batch included, has samples of the series in hand.
-        let position = if series.pins > 0 { self.newest.get(&id) } else { None };
-        let pending = position.and_then(|at| self.samples.get(*at));
+        let pending = if series.pins > 0 { self.newest_of(id) } else { None };
         let ends_in_histogram = match pending {
             Some(sample) => matches!(sample.value, Value::Histogram(_)),
             None => series.last_is_histogram(),
@@ -73,29 +90,44 @@ impl<'c> HeadAppender<'c> {
         let stored = (series.last_t() != i64::MIN).then(|| (series.last_t(), series.last_value()));
         let verdict = match (pending, &stored) {
             (Some(p), Some((last, _))) if *last <= p.t => {
-                Series::judge(Some((p.t, &p.value)), t, &value, self.bounds)
+                Series::judge(Some((p.t, &p.value)), t, &value, bounds)
             }
-            (Some(p), None) => Series::judge(Some((p.t, &p.value)), t, &value, self.bounds),
-            (_, stored) => Series::judge(stored.as_ref().map(|(t, v)| (*t, v)), t, &value, self.bounds),
+            (Some(p), None) => Series::judge(Some((p.t, &p.value)), t, &value, bounds),
+            (_, stored) => Series::judge(stored.as_ref().map(|(t, v)| (*t, v)), t, &value, bounds),
         };
         match verdict {
             Ok(Verdict::Known) => {}
             Ok(Verdict::Accept) => {
                 series.pins += 1;
-                let at = self.samples.len();
-                match self.newest.entry(id) {
-                    Entry::Vacant(vacant) => drop(vacant.insert(at)),
-                    Entry::Occupied(mut newest) => {
-                        if self.samples.get(*newest.get()).is_none_or(|sample| sample.t < t) {
-                            newest.insert(at);
-                        }
-                    }
+                if series.defined_in != self.generation {
+                    self.undefined.push(id);
+                }
+                if let Some(newest) = &mut self.newest {
+                    note_newest(newest, &self.samples, self.samples.len(), id, t);
                 }
                 self.samples.push(Pending { id, t, value, start });
             }
             Err(error) => return Some(Err(error)),
         }
         Some(Ok(()))
+    }
+
+    /// The newest sample of a series in this batch.
+    fn newest_of(&mut self, id: SeriesId) -> Option<&Pending> {
+        // A series that comes as one run, in order.
+        let in_order = self.newest.is_none() && self.bounds.late_from == i64::MAX;
+        if in_order && self.samples.last().is_some_and(|last| last.id == id) {
+            return self.samples.last();
+        }
+        let samples = &self.samples;
+        let newest = self.newest.get_or_insert_with(|| {
+            let mut newest = Newest::default();
+            for (at, sample) in samples.iter().enumerate() {
+                note_newest(&mut newest, samples, at, sample.id, sample.t);
+            }
+            newest
+        });
+        newest.get(&id).and_then(|at| samples.get(*at))
     }
 
     fn count_refusal(&self, error: &StoreError) {
@@ -112,15 +144,18 @@ impl<'c> HeadAppender<'c> {
     }
 
     /// The series of the batch that this generation of the log does not know.
-    fn undefined(&self, generation: u32) -> Vec<SeriesId> {
-        let with_exemplars = self.exemplars.iter().map(|(id, _)| *id);
+    fn undefined(&mut self, generation: u32) -> Vec<SeriesId> {
+        let mut ids = std::mem::take(&mut self.undefined);
+        if generation != self.generation {
+            ids = self.samples.iter().map(|sample| sample.id).collect();
+        }
+        ids.extend(self.exemplars.iter().map(|(id, _)| *id));
+        ids.sort_unstable();
+        ids.dedup();
         let is_new = |id: &SeriesId| {
             self.core.head.shard(*id).get(*id).is_some_and(|series| series.defined_in != generation)
         };
-        let mut ids: Vec<SeriesId> =
-            self.newest.keys().copied().chain(with_exemplars).filter(is_new).collect();
-        ids.sort_unstable();
-        ids.dedup();
+        ids.retain(is_new);
         ids
     }
 
@@ -151,9 +186,19 @@ impl<'c> HeadAppender<'c> {
         let samples = std::mem::take(&mut self.samples);
         {
             let applying = head.visibility.apply();
+            // Neighbours are in one shard.
+            let mut held: Option<(usize, MutexGuard<'_, Shard>)> = None;
             for Pending { id, t, value, start } in samples {
-                let mut guard = head.shard(id);
-                let shard = &mut *guard;
+                let at = shard_of(id);
+                let held = match &mut held {
+                    Some(held) if held.0 == at => held,
+                    _ => {
+                        // The one before is let go of first: nobody holds two.
+                        drop(held.take());
+                        held.insert((at, head.shard(id)))
+                    }
+                };
+                let shard = &mut *held.1;
                 let Some(series) = shard.series.get_mut(slot_of(id)) else { continue };
                 series.pins = series.pins.saturating_sub(1);
                 let last_t = series.last_t();
@@ -262,7 +307,7 @@ impl Appender for HeadAppender<'_> {
         let id = SeriesId::try_from(series.0).map_err(|_| unknown())?;
         let labels = self.core.head.labels_of(id).ok_or_else(unknown)?;
         if exemplar.timestamp.is_none() {
-            let pending = self.newest.get(&id).and_then(|at| self.samples.get(*at)).map(|sample| sample.t);
+            let pending = self.newest_of(id).map(|sample| sample.t);
             let stored = || self.core.head.shard(id).get(id).map(Series::last_t).filter(|t| *t != i64::MIN);
             exemplar.timestamp = pending.or_else(stored);
         }

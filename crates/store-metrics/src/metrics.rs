@@ -70,6 +70,11 @@ pub struct Gauges {
     pub exemplars_appended: u64,
     /// `prometheus_tsdb_exemplar_series_with_exemplars_in_storage`
     pub exemplar_series: u64,
+    /// `prometheus_tsdb_exemplar_max_exemplars`
+    pub exemplars_max: u64,
+    /// `prometheus_tsdb_exemplar_last_exemplars_timestamp_seconds`, in milliseconds: of the oldest one kept;
+    /// zero without any.
+    pub exemplar_oldest_t: i64,
     /// `prometheus_tsdb_blocks_loaded`
     pub parts: u64,
     /// `prometheus_tsdb_storage_blocks_bytes`

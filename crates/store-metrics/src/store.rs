@@ -315,8 +315,8 @@ impl Core {
                 },
             });
         }
-        // By age: of two samples with one time, the part that was written first decides.
-        list.sort_by_key(|live| live.part.id());
+        // Of two samples with one time, the part that was written first decides.
+        list.sort_by_key(|live| live.part.age());
         let _gate = self.head.visibility.close_gate();
         *self.parts.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(list);
         if flushed {
@@ -344,6 +344,7 @@ impl Core {
     }
 
     fn maintain(&self) -> Result<(), StoreError> {
+        self.table.settle().map_err(from_kernel)?;
         self.finish_published(false);
         self.flush_due()?;
         self.expire()?;
@@ -362,6 +363,8 @@ impl Core {
             exemplars: exemplars.len() as u64,
             exemplars_appended: exemplars.appended,
             exemplar_series: exemplars.series() as u64,
+            exemplars_max: self.settings.exemplars_max as u64,
+            exemplar_oldest_t: exemplars.oldest_t(),
             parts: parts.len() as u64,
             part_bytes: parts.iter().map(|part| part.info().bytes).sum(),
             lowest_t: self.time_range().map_or(i64::MAX, |(oldest, _)| oldest),

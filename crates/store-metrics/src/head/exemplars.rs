@@ -31,6 +31,11 @@ impl Exemplars {
         self.newest.len()
     }
 
+    /// The time of the exemplar that goes next; zero without any.
+    pub fn oldest_t(&self) -> TimestampMs {
+        self.ring.front().and_then(|(_, exemplar)| exemplar.timestamp).unwrap_or(0)
+    }
+
     /// All exemplars with their series, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = &(Labels, Exemplar)> {
         self.ring.iter()
