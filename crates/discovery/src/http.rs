@@ -6,9 +6,6 @@ use model::Labels;
 
 use crate::group::{StaticConfig, TargetGroup};
 
-/// Larger replies are refused.
-const REPLY_BYTES_MAX: usize = 64 << 20;
-
 #[derive(Debug, Clone, PartialEq)]
 pub struct HttpSdConfig {
     pub url: String,
@@ -46,11 +43,12 @@ impl HttpSdConfig {
     /// Asks once.
     pub(crate) async fn fetch(&self, client: &Client) -> Result<Vec<TargetGroup>, String> {
         let seconds = model::float::format_f(self.refresh_interval.as_ms() as f64 / 1000.0);
+        client.ready().await?;
         let request = client.get(&self.url)?;
         let request = request
             .header("Accept", "application/json")
             .header("X-Prometheus-Refresh-Interval-Seconds", seconds);
-        let mut response = request.send().await.map_err(|e| client::explain(&e))?;
+        let response = request.send().await.map_err(|e| client::explain(&e))?;
         let status = response.status();
         if status != reqwest::StatusCode::OK {
             return Err(format!("server returned HTTP status {status}"));
@@ -59,13 +57,7 @@ impl HttpSdConfig {
         if content_type.split(';').next().map(str::trim) != Some("application/json") {
             return Err(format!("unsupported content type {content_type:?}"));
         }
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|e| client::explain(&e))? {
-            if body.len() + chunk.len() > REPLY_BYTES_MAX {
-                return Err(format!("reply has more than {REPLY_BYTES_MAX} bytes"));
-            }
-            body.extend_from_slice(&chunk);
-        }
+        let body = crate::reply::body(response).await?;
         self.groups(&body)
     }
 

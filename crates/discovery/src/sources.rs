@@ -4,9 +4,13 @@ use std::path::Path;
 
 use serde::de::MapAccess;
 
+use crate::consul::ConsulSdConfig;
+use crate::dns::DnsSdConfig;
+use crate::docker::DockerSdConfig;
 use crate::file::FileSdConfig;
 use crate::group::StaticConfig;
 use crate::http::HttpSdConfig;
+use crate::kubernetes::KubernetesSdConfig;
 use config::section::Section;
 use serde::de::IgnoredAny;
 
@@ -16,6 +20,10 @@ pub struct Sources {
     pub static_configs: Vec<StaticConfig>,
     pub file_sd_configs: Vec<FileSdConfig>,
     pub http_sd_configs: Vec<HttpSdConfig>,
+    pub dns_sd_configs: Vec<DnsSdConfig>,
+    pub docker_sd_configs: Vec<DockerSdConfig>,
+    pub consul_sd_configs: Vec<ConsulSdConfig>,
+    pub kubernetes_sd_configs: Vec<KubernetesSdConfig>,
     /// Mechanisms of the original that the section asks for and that are not built in.
     refused: Vec<&'static str>,
 }
@@ -24,17 +32,13 @@ pub struct Sources {
 const REFUSED: &[&str] = &[
     "aws",
     "azure",
-    "consul",
     "digitalocean",
-    "dns",
-    "docker",
     "dockerswarm",
     "ec2",
     "eureka",
     "gce",
     "hetzner",
     "ionos",
-    "kubernetes",
     "kuma",
     "lightsail",
     "linode",
@@ -60,6 +64,10 @@ impl Section for Sources {
             "static_configs" => self.static_configs = map.next_value()?,
             "file_sd_configs" => self.file_sd_configs = map.next_value()?,
             "http_sd_configs" => self.http_sd_configs = map.next_value()?,
+            "dns_sd_configs" => self.dns_sd_configs = map.next_value()?,
+            "docker_sd_configs" => self.docker_sd_configs = map.next_value()?,
+            "consul_sd_configs" => self.consul_sd_configs = map.next_value()?,
+            "kubernetes_sd_configs" => self.kubernetes_sd_configs = map.next_value()?,
             _ => {
                 let name = key.strip_suffix("_sd_configs");
                 let Some(known) = REFUSED.iter().find(|known| Some(**known) == name) else {
@@ -76,27 +84,24 @@ impl Section for Sources {
 
 impl Sources {
     pub fn is_empty(&self) -> bool {
-        self.static_configs.is_empty() && self.file_sd_configs.is_empty() && self.http_sd_configs.is_empty()
+        *self == Sources::default()
     }
 
     /// Checks what types cannot, with the original's error texts.
     pub fn validate(&self) -> Result<(), String> {
-        for config in &self.static_configs {
-            config.validate()?;
-        }
-        for config in &self.file_sd_configs {
-            config.validate()?;
-        }
-        for config in &self.http_sd_configs {
-            config.validate()?;
-        }
-        Ok(())
+        self.static_configs.iter().try_for_each(StaticConfig::validate)?;
+        self.file_sd_configs.iter().try_for_each(FileSdConfig::validate)?;
+        self.http_sd_configs.iter().try_for_each(HttpSdConfig::validate)?;
+        self.dns_sd_configs.iter().try_for_each(DnsSdConfig::validate)?;
+        self.docker_sd_configs.iter().try_for_each(DockerSdConfig::validate)?;
+        self.consul_sd_configs.iter().try_for_each(ConsulSdConfig::validate)?;
+        self.kubernetes_sd_configs.iter().try_for_each(KubernetesSdConfig::validate)
     }
 
     /// Why these sources cannot be watched here; nothing of them may be applied then.
     pub fn unavailable(&self) -> Option<String> {
         let name = self.refused.first()?;
-        let instead = "use static_configs, file_sd_configs or http_sd_configs";
+        let instead = "use static, file, http, dns, docker, kubernetes or consul discovery";
         Some(format!("{name}_sd_configs is not supported: {instead}"))
     }
 
@@ -105,8 +110,13 @@ impl Sources {
         for config in &mut self.file_sd_configs {
             config.set_directory(directory);
         }
-        for config in &mut self.http_sd_configs {
-            config.client.set_directory(directory);
+        let clients = (self.http_sd_configs.iter_mut().map(|c| &mut c.client))
+            .chain(self.docker_sd_configs.iter_mut().map(|c| &mut c.client))
+            .chain(self.consul_sd_configs.iter_mut().map(|c| &mut c.client))
+            .chain(self.kubernetes_sd_configs.iter_mut().map(|c| &mut c.client));
+        clients.for_each(|client| client.set_directory(directory));
+        for config in &mut self.kubernetes_sd_configs {
+            config.kubeconfig_file = config.kubeconfig_file.take().map(|file| directory.join(file));
         }
     }
 }

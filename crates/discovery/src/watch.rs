@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch::{Receiver, Sender, channel};
+use tokio::sync::watch::{Receiver, channel};
 use tokio::task::JoinSet;
 
+use crate::docker::DockerSdConfig;
 use crate::file::{FileCache, FileSdConfig, LOOK_INTERVAL};
 use crate::group::TargetGroup;
 use crate::http::HttpSdConfig;
+use crate::slot::{DNS, DOCKER, HTTP, Slot, Slots, poll};
 use crate::sources::Sources;
 use client::Client;
 
@@ -18,8 +20,6 @@ pub struct Watch {
     slots: Receiver<Slots>,
     _tasks: JoinSet<()>,
 }
-
-type Slots = Vec<Arc<Vec<TargetGroup>>>;
 
 impl Watch {
     /// All groups as of now.
@@ -35,7 +35,7 @@ impl Watch {
     }
 }
 
-/// Starts watching. Static groups and files are there at once; HTTP endpoints answer later.
+/// Starts watching. Static groups and files are there at once; whoever has to be asked answers later.
 pub fn watch(sources: &Sources) -> Watch {
     let statics = sources.static_configs.iter().enumerate();
     let statics: Vec<TargetGroup> = statics.map(|(i, s)| s.group(i.to_string())).collect();
@@ -45,26 +45,57 @@ pub fn watch(sources: &Sources) -> Watch {
         let mut cache = FileCache::default();
         cache.refresh(config, true);
         slots.push(Arc::new(cache.groups().cloned().collect()));
-        caches.push((slots.len() - 1, config.clone(), cache));
+        caches.push((config.clone(), cache));
     }
-    let http_at = slots.len();
-    slots.resize_with(http_at + sources.http_sd_configs.len(), Arc::default);
+    let asked = sources.http_sd_configs.len()
+        + sources.dns_sd_configs.len()
+        + sources.docker_sd_configs.len()
+        + sources.consul_sd_configs.len()
+        + sources.kubernetes_sd_configs.len();
+    slots.resize_with(slots.len() + asked, Arc::default);
 
     let (sender, receiver) = channel(slots);
     let sender = Arc::new(sender);
+    let mut at = 0;
+    let mut next = || {
+        at += 1;
+        Slot { at, sender: sender.clone() }
+    };
     let mut tasks = JoinSet::new();
-    for (at, config, cache) in caches {
-        tasks.spawn(watch_files(at, config, cache, sender.clone()));
+    for (config, cache) in caches {
+        tasks.spawn(watch_files(config, cache, next()));
     }
-    for (i, config) in sources.http_sd_configs.iter().enumerate() {
-        tasks.spawn(watch_http(http_at + i, config.clone(), sender.clone()));
+    for config in &sources.http_sd_configs {
+        tasks.spawn(watch_http(config.clone(), next()));
+    }
+    for config in sources.dns_sd_configs.iter().cloned() {
+        let refresh = config.refresh_interval.to_std().max(REFRESH_MIN);
+        let what = format!("DNS discovery of {}", config.names.join(", "));
+        let config = Arc::new(config);
+        let fetch = move || {
+            let config = config.clone();
+            async move { config.fetch().await }
+        };
+        tasks.spawn(poll(what, &DNS, refresh, next(), fetch));
+    }
+    for config in &sources.docker_sd_configs {
+        tasks.spawn(watch_docker(config.clone(), next()));
+    }
+    for config in &sources.consul_sd_configs {
+        tasks.spawn(config.clone().run(next()));
+    }
+    for config in &sources.kubernetes_sd_configs {
+        tasks.spawn(config.clone().run(next()));
     }
     Watch { slots: receiver, _tasks: tasks }
 }
 
-async fn watch_files(at: usize, config: FileSdConfig, mut cache: FileCache, sender: Arc<Sender<Slots>>) {
+/// No mechanism is asked more often than this, whatever the configuration says.
+const REFRESH_MIN: Duration = Duration::from_millis(1);
+
+async fn watch_files(config: FileSdConfig, mut cache: FileCache, slot: Slot) {
     let config = Arc::new(config);
-    let refresh = config.refresh_interval.to_std().max(Duration::from_millis(1));
+    let refresh = config.refresh_interval.to_std().max(REFRESH_MIN);
     let look = refresh.min(LOOK_INTERVAL);
     let mut since_refresh = Duration::ZERO;
     loop {
@@ -83,36 +114,28 @@ async fn watch_files(at: usize, config: FileSdConfig, mut cache: FileCache, send
             Ok(back) => cache = back,
             Err(_) => return,
         }
-        publish(at, cache.groups().cloned().collect(), &sender);
+        slot.publish(cache.groups().cloned().collect());
     }
 }
 
-async fn watch_http(at: usize, config: HttpSdConfig, sender: Arc<Sender<Slots>>) {
-    let refresh = config.refresh_interval.to_std().max(Duration::from_millis(1));
-    let client = match Client::new(&config.client, true) {
-        Ok(client) => client,
-        Err(e) => {
-            tracing::error!("HTTP discovery of {} is off: {e}", config.url);
-            return;
+async fn watch_http(config: HttpSdConfig, slot: Slot) {
+    let refresh = config.refresh_interval.to_std().max(REFRESH_MIN);
+    match Client::new(&config.client, true) {
+        Ok(client) => {
+            let what = format!("HTTP discovery of {}", config.url);
+            poll(what, &HTTP, refresh, slot, || config.fetch(&client)).await
         }
-    };
-    loop {
-        let answer = tokio::time::timeout(refresh.max(Duration::from_secs(1)), config.fetch(&client)).await;
-        match answer.unwrap_or_else(|_| Err("no answer within the refresh interval".into())) {
-            Ok(groups) => publish(at, groups, &sender),
-            Err(e) => tracing::warn!("HTTP discovery of {} keeps the last good targets: {e}", config.url),
-        }
-        tokio::time::sleep(refresh).await;
+        Err(e) => tracing::error!("HTTP discovery of {} is off: {e}", config.url),
     }
 }
 
-/// Wakes the reader only when something is different.
-fn publish(at: usize, groups: Vec<TargetGroup>, sender: &Sender<Slots>) {
-    sender.send_if_modified(|slots| match slots.get_mut(at) {
-        Some(slot) if **slot != groups => {
-            *slot = Arc::new(groups);
-            true
+async fn watch_docker(config: DockerSdConfig, slot: Slot) {
+    let refresh = config.refresh_interval.to_std().max(REFRESH_MIN);
+    match config.connect() {
+        Ok((client, base)) => {
+            let what = format!("Docker discovery at {}", config.host);
+            poll(what, &DOCKER, refresh, slot, || config.fetch(&client, &base)).await
         }
-        _ => false,
-    });
+        Err(e) => tracing::error!("Docker discovery at {} is off: {e}", config.host),
+    }
 }
