@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use crate::{Annotations, EvalError, Place};
+use crate::{Annotations, EvalError, Place, Steps};
 
 /// How a query is stopped from outside.
 #[derive(Debug, Clone, Default)]
@@ -31,6 +31,8 @@ pub struct Fork {
     cancellation: Cancellation,
     max_samples: usize,
     held: usize,
+    /// Samples are counted for each of these.
+    steps: Option<Steps>,
 }
 
 impl Fork {
@@ -38,6 +40,9 @@ impl Fork {
     pub fn context(&self) -> Context {
         let context = Context::new(self.cancellation.clone(), self.max_samples);
         context.held.set(self.held);
+        if let Some(steps) = self.steps {
+            context.count_per_step(steps);
+        }
         context
     }
 }
@@ -47,6 +52,7 @@ impl Fork {
 pub struct Seen {
     stats: Stats,
     annotations: Annotations,
+    per_step: Option<PerStep>,
 }
 
 /// One evaluation. Not shared between threads.
@@ -59,6 +65,14 @@ pub struct Context {
     annotations: RefCell<Annotations>,
     /// How often [`Context::check`] has been asked.
     checks: Cell<u32>,
+    /// Samples looked at by each of these steps, where somebody wants to know.
+    per_step: RefCell<Option<PerStep>>,
+}
+
+#[derive(Debug, Clone)]
+struct PerStep {
+    steps: Steps,
+    counts: Vec<u64>,
 }
 
 /// The clock is looked at this often: reading it takes longer than the rest of a cheap series.
@@ -74,12 +88,43 @@ impl Context {
             stats: Cell::default(),
             annotations: RefCell::default(),
             checks: Cell::default(),
+            per_step: RefCell::default(),
         }
     }
 
     /// What a helper on another thread needs to make a context of its own.
     pub fn fork(&self) -> Fork {
-        Fork { cancellation: self.cancellation.clone(), max_samples: self.max_samples, held: self.held.get() }
+        Fork {
+            cancellation: self.cancellation.clone(),
+            max_samples: self.max_samples,
+            held: self.held.get(),
+            steps: self.per_step.borrow().as_ref().map(|per_step| per_step.steps),
+        }
+    }
+
+    /// Counts samples for each of `steps` from now on.
+    pub fn count_per_step(&self, steps: Steps) {
+        *self.per_step.borrow_mut() = Some(PerStep { steps, counts: vec![0; steps.len()] });
+    }
+
+    /// Counts what every step of `steps` looks at. Steps of subqueries do not count.
+    pub fn count_at_steps(&self, steps: Steps, samples: impl Fn(usize) -> usize) {
+        let mut per_step = self.per_step.borrow_mut();
+        let Some(per_step) = per_step.as_mut().filter(|per_step| per_step.steps == steps) else { return };
+        for (step, count) in per_step.counts.iter_mut().enumerate() {
+            *count += samples(step) as u64;
+        }
+    }
+
+    /// What [`Context::count_per_step`] asked for.
+    pub fn samples_per_step(&self) -> Option<Vec<u64>> {
+        self.per_step.borrow().as_ref().map(|per_step| per_step.counts.clone())
+    }
+
+    /// How many remarks have come up.
+    pub fn remarks(&self) -> usize {
+        let annotations = self.annotations.borrow();
+        annotations.warnings().len() + annotations.infos().len()
     }
 
     /// Takes over what came up in a helper's context. The caller decides the order.
@@ -89,6 +134,9 @@ impl Context {
         stats.samples_read += seen.stats.samples_read;
         stats.peak_samples = stats.peak_samples.max(seen.stats.peak_samples);
         self.stats.set(stats);
+        if let (Some(mine), Some(theirs)) = (self.per_step.borrow_mut().as_mut(), &seen.per_step) {
+            mine.counts.iter_mut().zip(&theirs.counts).for_each(|(mine, theirs)| *mine += theirs);
+        }
         let mut annotations = self.annotations.borrow_mut();
         seen.annotations.warnings().iter().for_each(|(place, text)| annotations.warn(*place, text.clone()));
         seen.annotations.infos().iter().for_each(|(place, text)| annotations.info(*place, text.clone()));
@@ -96,7 +144,11 @@ impl Context {
 
     /// What came up here.
     pub fn seen(self) -> Seen {
-        Seen { stats: self.stats.get(), annotations: self.annotations.into_inner() }
+        Seen {
+            stats: self.stats.get(),
+            annotations: self.annotations.into_inner(),
+            per_step: self.per_step.into_inner(),
+        }
     }
 
     /// Whether to go on. Cheap enough to be asked once per series.

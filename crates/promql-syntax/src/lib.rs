@@ -15,6 +15,7 @@ mod functions;
 mod lexer;
 mod number;
 mod parser;
+mod pretty;
 mod printer;
 mod quote;
 #[cfg(test)]

@@ -36,7 +36,7 @@ fn write_list(f: &mut fmt::Formatter<'_>, items: &[Expr]) -> fmt::Result {
     Ok(())
 }
 
-fn write_labels(f: &mut fmt::Formatter<'_>, names: &[String]) -> fmt::Result {
+fn write_labels(f: &mut impl fmt::Write, names: &[String]) -> fmt::Result {
     f.write_str("(")?;
     for (i, name) in names.iter().enumerate() {
         f.write_str(if i > 0 { ", " } else { "" })?;
@@ -85,7 +85,7 @@ impl VectorSelector {
     }
 }
 
-fn write_modifiers(f: &mut fmt::Formatter<'_>, at: Option<At>, offset: &crate::DurationValue) -> fmt::Result {
+fn write_modifiers(f: &mut impl fmt::Write, at: Option<At>, offset: &crate::DurationValue) -> fmt::Result {
     match at {
         Some(At::Timestamp(ms)) => write!(
             f,
@@ -120,23 +120,39 @@ impl fmt::Display for MatrixSelector {
 
 impl fmt::Display for SubqueryExpr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}[{}:", self.expr, self.range)?;
+        self.expr.fmt(f)?;
+        self.write_suffix(f)
+    }
+}
+
+impl SubqueryExpr {
+    /// What follows the inner expression.
+    pub(crate) fn write_suffix(&self, f: &mut impl fmt::Write) -> fmt::Result {
+        write!(f, "[{}:", self.range)?;
         if let Some(step) = &self.step {
-            step.fmt(f)?;
+            write!(f, "{step}")?;
         }
         f.write_str("]")?;
         write_modifiers(f, self.at, &self.offset)
     }
 }
 
-impl fmt::Display for AggregateExpr {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl AggregateExpr {
+    /// Operator and grouping: what comes before the parenthesis.
+    pub(crate) fn write_head(&self, f: &mut impl fmt::Write) -> fmt::Result {
         f.write_str(self.op.as_str())?;
         if self.without || !self.grouping.is_empty() {
             f.write_str(if self.without { " without " } else { " by " })?;
             write_labels(f, &self.grouping)?;
             f.write_str(" ")?;
         }
+        Ok(())
+    }
+}
+
+impl fmt::Display for AggregateExpr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write_head(f)?;
         f.write_str("(")?;
         if let Some(param) = &self.param {
             write!(f, "{param}, ")?;

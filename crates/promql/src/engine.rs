@@ -11,9 +11,11 @@ use storage::MetricsStore;
 
 use crate::bounds::bounds;
 use crate::evaluator::{Evaluator, Query};
+use crate::repeated::Repeated;
 use crate::resolve::{MAX_TIME_MS, QueryRange, resolve};
-use crate::result::{self, MatrixSeries, QueryResult, QueryValue};
+use crate::result::{self, MatrixSeries, QueryResult, QueryValue, Timings};
 use crate::selector::RangeSource;
+use crate::trace::Tracer;
 use crate::{ErrorKind, QueryError, statistics_only};
 
 #[derive(Debug, Clone)]
@@ -31,6 +33,8 @@ pub struct EngineSettings {
     pub parse_options: ParseOptions,
     /// `use-start-timestamps`: counters reset where their samples say that counting began.
     pub use_start_timestamps: bool,
+    /// `promql-per-step-stats`: samples may be counted for each step.
+    pub per_step_stats: bool,
     /// Warnings and infos each that a result lists before it only counts them.
     pub max_annotations: usize,
 }
@@ -45,6 +49,7 @@ impl Default for EngineSettings {
             delayed_name_removal: false,
             parse_options: ParseOptions::default(),
             use_start_timestamps: false,
+            per_step_stats: false,
             max_annotations: 10,
         }
     }
@@ -59,6 +64,10 @@ pub struct QueryContext {
     pub deadline: Option<Instant>,
     /// Instead of the engine's own.
     pub lookback_ms: Option<i64>,
+    /// Tell where the time went.
+    pub trace: bool,
+    /// Count samples for each step, if the engine's settings allow.
+    pub per_step_stats: bool,
 }
 
 /// Evaluates queries. Cheap to share; holds no state between queries.
@@ -84,8 +93,9 @@ impl Engine {
         time: TimestampMs,
         context: &QueryContext,
     ) -> Result<QueryResult, QueryError> {
+        let began = Instant::now();
         let parsed = self.parse(expr)?;
-        self.run(store, expr, parsed, Steps::instant(in_reach(time)), true, context)
+        self.run(store, expr, parsed, Steps::instant(in_reach(time)), true, context, began)
     }
 
     /// The values of `expr` from `start` to `end`, every `step`.
@@ -98,6 +108,7 @@ impl Engine {
         step_ms: i64,
         context: &QueryContext,
     ) -> Result<QueryResult, QueryError> {
+        let began = Instant::now();
         let parsed = self.parse(expr)?;
         let value_type = parsed.value_type();
         if !matches!(value_type, ValueType::Vector | ValueType::Scalar) {
@@ -112,13 +123,14 @@ impl Engine {
             ));
         }
         let steps = Steps::range(in_reach(start), in_reach(end), step_ms);
-        self.run(store, expr, parsed, steps, false, context)
+        self.run(store, expr, parsed, steps, false, context, began)
     }
 
     fn parse(&self, expr: &str) -> Result<Expr, QueryError> {
         parse_with(expr, self.settings.parse_options).map_err(|e| QueryError::bad_data(e.to_string()))
     }
 
+    #[allow(clippy::too_many_arguments)]
     fn run(
         &self,
         store: &dyn MetricsStore,
@@ -127,6 +139,7 @@ impl Engine {
         steps: Steps,
         instant: bool,
         context: &QueryContext,
+        began: Instant,
     ) -> Result<QueryResult, QueryError> {
         // An instant query has no step and no range.
         let step = if instant { 0 } else { steps.interval };
@@ -138,7 +151,15 @@ impl Engine {
             Context::new(Cancellation { flag: context.cancel.clone(), deadline }, self.settings.max_samples);
         if steps.is_empty() {
             let value = QueryValue::Matrix(Vec::new());
-            return Ok(QueryResult { value, warnings: Vec::new(), infos: Vec::new(), stats: cx.stats() });
+            return Ok(QueryResult {
+                value,
+                warnings: Vec::new(),
+                infos: Vec::new(),
+                stats: cx.stats(),
+                samples_per_step: None,
+                timings: Timings { prepare: began.elapsed(), ..Timings::default() },
+                trace: None,
+            });
         }
         if steps.len() > self.settings.max_samples {
             return Err(EvalError::TooManySamples(self.settings.max_samples).into());
@@ -149,8 +170,14 @@ impl Engine {
         let querier = store
             .querier(first, last)
             .map_err(|e| QueryError { kind: ErrorKind::Internal, message: e.to_string() })?;
+        if context.per_step_stats && self.settings.per_step_stats {
+            cx.count_per_step(steps);
+        }
+        let tracer = context.trace.then(Tracer::default);
         let query = Query {
             cx: &cx,
+            repeated: Repeated::find(&expr),
+            tracer: tracer.as_ref(),
             querier,
             lookback,
             range,
@@ -161,7 +188,14 @@ impl Engine {
             use_start_times: self.settings.use_start_timestamps,
         };
         let evaluator = Evaluator { query: &query, steps };
-        let value = value(&evaluator, &expr)?;
+        let prepared = Instant::now();
+        let (value, sort) = value(&evaluator, &expr)?;
+        let timings = Timings {
+            prepare: prepared.duration_since(began),
+            evaluate: prepared.elapsed().saturating_sub(sort),
+            sort,
+        };
+        let per_step = cx.samples_per_step();
         let annotations = cx.annotations();
         let show = |remarks: &[(Place, String)], kind: &str| {
             let max = self.settings.max_annotations;
@@ -175,9 +209,13 @@ impl Engine {
         };
         Ok(QueryResult {
             value,
-            warnings: show(annotations.warnings(), "warning"),
+            // What a remote could not tell comes first: everything else may follow from it.
+            warnings: [query.querier.warnings(), show(annotations.warnings(), "warning")].concat(),
             infos: show(annotations.infos(), "info"),
             stats: cx.stats(),
+            samples_per_step: per_step.map(|counts| steps.times().zip(counts).collect()),
+            timings,
+            trace: tracer.as_ref().map(Tracer::tree),
         })
     }
 }
@@ -186,35 +224,40 @@ fn in_reach(time: TimestampMs) -> TimestampMs {
     time.clamp(-MAX_TIME_MS, MAX_TIME_MS)
 }
 
-fn value<'a>(evaluator: &Evaluator<'a>, expr: &'a Expr) -> Result<QueryValue, QueryError> {
+/// The value, and how long putting it in order took.
+fn value<'a>(evaluator: &Evaluator<'a>, expr: &'a Expr) -> Result<(QueryValue, Duration), QueryError> {
     let steps = evaluator.steps;
     let t = steps.start;
     let cx = evaluator.query.cx();
     cx.check()?;
     match expr.value_type() {
         ValueType::String => match expr.unwrap_parens() {
-            Expr::String(s) => Ok(QueryValue::String { t, s: s.value.clone() }),
+            Expr::String(s) => Ok((QueryValue::String { t, s: s.value.clone() }, Duration::ZERO)),
             other => Err(QueryError::bad_data(format!("{other} is not a string"))),
         },
         ValueType::Scalar => {
             let values = evaluator.scalar(expr)?;
             if evaluator.query.instant {
-                return Ok(QueryValue::Scalar { t, v: values.first().copied().unwrap_or(f64::NAN) });
+                let v = values.first().copied().unwrap_or(f64::NAN);
+                return Ok((QueryValue::Scalar { t, v }, Duration::ZERO));
             }
             let floats = (steps.times().collect(), values);
-            Ok(QueryValue::Matrix(vec![MatrixSeries { floats, ..MatrixSeries::default() }]))
+            let series = vec![MatrixSeries { floats, ..MatrixSeries::default() }];
+            Ok((QueryValue::Matrix(series), Duration::ZERO))
         }
         ValueType::Vector => {
             let series = eval::collect(cx, &mut *evaluator.vector(expr)?)?;
             let series = eval::drop_metadata_labels(series)?;
             cx.check()?;
-            Ok(if evaluator.query.instant {
+            let began = Instant::now();
+            let value = if evaluator.query.instant {
                 result::vector(series, t)
             } else {
                 result::matrix(series, steps)
-            })
+            };
+            Ok((value, began.elapsed()))
         }
-        ValueType::Matrix => raw_matrix(evaluator, expr),
+        ValueType::Matrix => Ok((raw_matrix(evaluator, expr)?, Duration::ZERO)),
     }
 }
 

@@ -14,10 +14,13 @@ use promql_syntax::{
 use storage::Querier;
 
 use crate::functions;
+use crate::invariant::is_invariant;
+use crate::repeated::{Kept, Key, Repeated};
 use crate::resolve::{QueryRange, timestamp};
 use crate::selector::{InstantStream, RangeSource, Source, Wanted};
 use crate::stream::{Stream, drop_names, from_vec, map};
 use crate::subquery;
+use crate::trace::{Traced, Tracer};
 
 /// What is the same everywhere in a query.
 pub(crate) struct Query<'q> {
@@ -31,6 +34,8 @@ pub(crate) struct Query<'q> {
     /// Selectors read only for counts and sums of histograms.
     pub statistics_only: HashSet<usize>,
     pub use_start_times: bool,
+    pub repeated: Repeated,
+    pub tracer: Option<&'q Tracer>,
 }
 
 impl Query<'_> {
@@ -90,6 +95,75 @@ impl<'a> Evaluator<'a> {
 
     /// An instant vector expression at every step.
     pub fn vector(&self, expr: &'a Expr) -> Result<Stream<'a>, EvalError> {
+        if let Expr::Paren(paren) = expr {
+            return self.vector(&paren.expr);
+        }
+        self.traced(expr, |id| {
+            if self.is_pinned(expr) {
+                return self.pinned(expr);
+            }
+            match self.query.repeated.key(expr, self.steps) {
+                Some(key) => self.shared(key, expr, id),
+                None => self.operator(expr),
+            }
+        })
+    }
+
+    /// Has the work of `build` and of the stream it makes noted, if this query is traced.
+    fn traced(
+        &self,
+        expr: &Expr,
+        build: impl FnOnce(Option<usize>) -> Result<Stream<'a>, EvalError>,
+    ) -> Result<Stream<'a>, EvalError> {
+        let Some(tracer) = self.query.tracer else { return build(None) };
+        let (id, mark) = tracer.enter(self.cx(), expr);
+        let built = build(Some(id));
+        tracer.leave(self.cx(), id, &mark);
+        Ok(Box::new(Traced { cx: self.cx(), tracer, id, input: built? }))
+    }
+
+    /// Whether one step's values are those of all.
+    fn is_pinned(&self, expr: &Expr) -> bool {
+        self.steps.len() > 1 && is_invariant(expr)
+    }
+
+    /// Evaluates for one step what is the same at all of them.
+    fn pinned(&self, expr: &'a Expr) -> Result<Stream<'a>, EvalError> {
+        let (cx, steps) = (self.cx(), self.steps);
+        let before = cx.stats().total_queryable_samples;
+        let one = Evaluator { query: self.query, steps: Steps::instant(steps.start) };
+        let series = eval::collect(cx, &mut *one.operator(expr)?)?;
+        // Every step counts as having looked at the samples.
+        let seen = (cx.stats().total_queryable_samples - before) as usize;
+        cx.count_queryable(seen.saturating_mul(steps.len() - 1));
+        cx.count_at_steps(steps, |_| seen);
+        Ok(map(from_vec(series), move |mut series| {
+            series.column = series.column.broadcast(steps.len());
+            Ok(Some(series))
+        }))
+    }
+
+    /// What occurs more than once is computed by the first to need it.
+    fn shared(&self, key: Key, expr: &'a Expr, id: Option<usize>) -> Result<Stream<'a>, EvalError> {
+        let (cx, repeated) = (self.cx(), &self.query.repeated);
+        if let Some(kept) = repeated.get(key) {
+            if let (Some(tracer), Some(id)) = (self.query.tracer, id) {
+                tracer.note_reuse(id);
+            }
+            cx.count_queryable(kept.queryable as usize);
+            return Ok(from_vec(kept.series.clone()));
+        }
+        let (before, remarks) = (cx.stats().total_queryable_samples, cx.remarks());
+        let series = eval::collect(cx, &mut *self.operator(expr)?)?;
+        if cx.remarks() > remarks {
+            return Ok(from_vec(series));
+        }
+        let queryable = cx.stats().total_queryable_samples - before;
+        let kept = repeated.keep(key, Kept { series, queryable });
+        Ok(from_vec(kept.series.clone()))
+    }
+
+    fn operator(&self, expr: &'a Expr) -> Result<Stream<'a>, EvalError> {
         match expr {
             Expr::Vector(selector) => {
                 let stream = InstantStream::new(self.source(), selector, self.steps, Wanted::Values)?;
@@ -247,9 +321,11 @@ impl<'a> Evaluator<'a> {
             Expr::Call(call)
                 if grouping.ignores_names()
                     && !self.query.delayed_name_removal
-                    && call.args.iter().all(has_no_name_or_one) =>
+                    && call.args.iter().all(has_no_name_or_one)
+                    && self.query.repeated.key(expr, self.steps).is_none()
+                    && !self.is_pinned(expr) =>
             {
-                functions::unnamed_vector_call(self, call)
+                self.traced(expr, |_| functions::unnamed_vector_call(self, call))
             }
             other => self.vector(other),
         }

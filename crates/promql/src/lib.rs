@@ -8,21 +8,28 @@
 //! Calls block; run them on a pool for queries. Results, remarks and error texts are those of
 //! Prometheus 3.
 
+mod active;
 mod bounds;
 mod engine;
 mod error;
 mod evaluator;
+pub mod features;
 mod functions;
+mod invariant;
+mod repeated;
 mod resolve;
 mod result;
 mod selector;
 mod statistics_only;
 mod stream;
 mod subquery;
+mod trace;
 
+pub use active::{ActiveGuard, ActiveQueries, ActiveQuery, QueryInfo};
 pub use engine::{Engine, EngineSettings, QueryContext};
 pub use error::{ErrorKind, QueryError};
 pub use eval::Stats;
 pub use functions::histogram_text;
 pub use promql_syntax::ParseOptions;
-pub use result::{MatrixSeries, QueryResult, QueryValue, VectorSample};
+pub use result::{MatrixSeries, QueryResult, QueryValue, Timings, VectorSample};
+pub use trace::TraceNode;

@@ -1,9 +1,12 @@
 //! What a query returns.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use eval::{Series, Stats, Steps};
 use model::{FloatHistogram, Labels, TimestampMs, Value};
+
+use crate::TraceNode;
 
 #[derive(Debug, Clone)]
 pub struct QueryResult {
@@ -11,6 +14,22 @@ pub struct QueryResult {
     pub warnings: Vec<String>,
     pub infos: Vec<String>,
     pub stats: Stats,
+    /// Samples looked at by each step, where asked for.
+    pub samples_per_step: Option<Vec<(TimestampMs, u64)>>,
+    pub timings: Timings,
+    /// The operators and their time, where asked for.
+    pub trace: Option<Vec<TraceNode>>,
+}
+
+/// What the time of a query went to. Waiting for a turn is the caller's to know.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Timings {
+    /// Parsing, and opening the store.
+    pub prepare: Duration,
+    /// Reading and computing.
+    pub evaluate: Duration,
+    /// Putting the result in order.
+    pub sort: Duration,
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -220,6 +220,7 @@ impl InstantView<'_> {
             return Ok(None);
         }
         source.cx.count_queryable(selected.found);
+        source.cx.count_at_steps(steps, |step| usize::from(selected.column.has(step)));
         if want_times {
             for step in 0..steps.len() {
                 if selected.column.has(step) {

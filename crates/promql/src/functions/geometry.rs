@@ -62,6 +62,11 @@ impl Geometry {
         }
     }
 
+    /// How many samples the window of a step sees.
+    pub fn width(&self, step: usize) -> usize {
+        self.windows.get(step).map_or(0, |place| place.to - place.from)
+    }
+
     /// What `f` makes of every window with samples.
     pub fn map<'s>(
         &self,

@@ -283,6 +283,7 @@ impl Job {
             let per_second = self.rate.is_some_and(|rate| rate.per_second);
             geometry.fit(&samples.float_times, steps, self.shape, per_second);
             (seen, weight, any_float) = (geometry.seen, geometry.widest, geometry.seen > 0);
+            cx.count_at_steps(steps, |step| geometry.width(step));
             column = match self.rate {
                 Some(rate) => geometry.rates(&samples.floats, rate.counter.then_some(&range.resets[..])),
                 None => geometry.map(samples, steps, self.shape, |step, w| {
@@ -294,6 +295,7 @@ impl Job {
             column = Column::absent(steps.len());
             window::each(samples, steps, self.shape, |step, w| {
                 seen += w.len();
+                cx.count_at_steps(steps, |at| if at == step { w.len() } else { 0 });
                 weight = weight.max(w.weight());
                 any_float |= !w.floats.is_empty();
                 if w.is_empty() && range.extension == Extension::None {
