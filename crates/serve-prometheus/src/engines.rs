@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use model::Labels;
+use remote::{ReadFanout, Remotes};
 use rules::{Notifier, NotifierSettings, RuleManager};
 use scrape::ScrapeManager;
 
@@ -13,6 +15,8 @@ pub struct Engines {
     pub scrape: Arc<ScrapeManager>,
     pub rules: Arc<RuleManager>,
     pub notifier: Arc<Notifier>,
+    pub remotes: Arc<Remotes>,
+    pub reads: Arc<ReadFanout>,
     pub settings: Settings,
     pub reconfigure_store: Arc<dyn Fn(&Config) + Send + Sync>,
 }
@@ -20,6 +24,9 @@ pub struct Engines {
 impl Engines {
     /// Applies everything or nothing.
     pub fn apply(&self, config: &Config) -> Result<(), String> {
+        if self.settings.agent {
+            config.check_agent()?;
+        }
         let unavailable = config.unavailable();
         if !unavailable.is_empty() {
             return Err(unavailable.join("\n"));
@@ -40,6 +47,8 @@ impl Engines {
         let problems = config.rule_paths.iter().filter_map(|path| rules::load_file(path).err());
         joined(problems.collect())?;
         config.alerting.alertmanagers.iter().try_for_each(rules::AlertmanagerConfig::check_client)?;
+        Remotes::check(&config.remote_write)?;
+        ReadFanout::check(&config.remote_read)?;
         self.scrape.apply(config.scrape_configs.clone(), &config.global)?;
         self.rules.apply(rule_settings).or_else(joined)?;
         self.notifier.apply(NotifierSettings {
@@ -48,6 +57,9 @@ impl Engines {
             alert_relabel_configs: config.alerting.alert_relabel_configs.clone(),
             alertmanagers: config.alerting.alertmanagers.clone(),
         })?;
+        let labels = Labels::from_pairs(external.iter().map(|(n, v)| (n.as_str(), v.as_str())));
+        self.reads.apply(config.remote_read.clone(), &labels)?;
+        self.remotes.apply(config.remote_write.clone(), labels)?;
         (self.reconfigure_store)(config);
         Ok(())
     }

@@ -29,10 +29,11 @@ use arc_swap::ArcSwap;
 use front::{Host, Pool, Running, StartError};
 use platform::Clock;
 use promql::{Engine, EngineSettings};
+use remote::{Fanout, Outbox, Queueing, ReadFanout, Remotes};
 use rules::{Notifier, RuleManager, RuleMetrics};
 use scrape::ScrapeManager;
 use storage::MetricsStore;
-use storage::metrics::MetricsAdmin;
+use storage::metrics::{MetadataByName, MetricsAdmin};
 
 use crate::engines::Engines;
 use crate::notifications::{STARTING, STOPPING};
@@ -53,6 +54,8 @@ pub struct Parts {
     pub store: Arc<dyn MetricsStore>,
     pub admin: Arc<dyn MetricsAdmin>,
     pub clock: Arc<dyn Clock>,
+    /// What waits for other servers.
+    pub outbox: Arc<Outbox>,
     /// The configuration as it was read for opening the store.
     pub config: Config,
     /// Told what a reload changes about the store.
@@ -67,6 +70,11 @@ pub async fn start(
     host: &Host,
 ) -> Result<Running, StartError> {
     let Entrance { early, running } = entrance;
+    let queueing = if settings.agent { Queueing::Required } else { Queueing::BestEffort };
+    let fanout = Fanout::new(parts.store, parts.outbox.clone(), parts.clock.clone(), queueing);
+    let runtime = tokio::runtime::Handle::current();
+    let reads = Arc::new(ReadFanout::new(Arc::new(fanout), runtime, &host.registry, host.version));
+    let parts = Parts { store: reads.clone(), ..parts };
     let queries = Pool::new("prometheus_query", settings.query_concurrency, QUERIES_WAITING_MAX);
     queries.register(&host.registry);
     let engine = Arc::new(Engine::new(EngineSettings {
@@ -85,7 +93,19 @@ pub async fn start(
         notifier: notifier.clone(),
         metrics,
     });
+    let remotes = Remotes::start(
+        remote::Parts {
+            outbox: parts.outbox.clone(),
+            clock: parts.clock.clone(),
+            metadata: scraped_metadata(scrape.clone()),
+            version: host.version,
+            flush_deadline: settings.flush_deadline,
+        },
+        &host.registry,
+    );
     let engines = Engines {
+        remotes: remotes.clone(),
+        reads,
         scrape: scrape.clone(),
         rules: rules.clone(),
         notifier: notifier.clone(),
@@ -114,6 +134,8 @@ pub async fn start(
             early.notifications.add(STOPPING);
             early.shell.set_phase(Phase::Stopping);
             tokio::join!(scrape.shutdown(), rules.shutdown());
+            // Last, so that what the others still had to say goes too.
+            remotes.shutdown().await;
         }
     });
     let reload = api.reload.clone();
@@ -135,6 +157,22 @@ pub async fn start(
     early.notifications.remove(STARTING);
     early.shell.set_phase(Phase::Ready);
     Ok(running.with_task(notify).with_task(ending).with_reload(reload))
+}
+
+/// Type, help and unit of what the targets expose right now.
+fn scraped_metadata(scrape: Arc<ScrapeManager>) -> remote::MetadataSource {
+    Arc::new(move || {
+        let mut all = MetadataByName::new();
+        for target in scrape.metadata() {
+            for (family, metadata) in target.families.iter() {
+                let known = all.entry(family.clone()).or_default();
+                if !known.contains(metadata) {
+                    known.push(metadata.clone());
+                }
+            }
+        }
+        all
+    })
 }
 
 fn build_api(

@@ -10,6 +10,7 @@ use crate::handlers::{
     admin, early as first, features, files, manage, query, rules, search, series, status, targets, write,
 };
 use crate::opening::Early;
+use crate::reply::{ApiError, ErrorType};
 use crate::shell;
 use crate::state::Api;
 
@@ -30,6 +31,31 @@ const PAGES: &[&str] = &[
 /// What needs no store.
 pub fn before_ready(early: &Early) -> Router {
     instrumented(early_routes(early), early).with_state(early.clone())
+}
+
+/// Beginnings of what an agent has nothing to say about, below `/api/v1`.
+const NOT_IN_AGENT: &[&str] = &[
+    "/query",
+    "/format_query",
+    "/parse_query",
+    "/label",
+    "/series",
+    "/search/",
+    "/rules",
+    "/alerts",
+    "/alertmanagers",
+    "/status/tsdb",
+    "/admin/",
+];
+
+/// Refuses what agents do not offer.
+async fn agent_only(request: axum::extract::Request, next: middleware::Next) -> axum::response::Response {
+    use axum::response::IntoResponse;
+    let path = request.uri().path();
+    if NOT_IN_AGENT.iter().any(|prefix| path.starts_with(prefix)) {
+        return ApiError::new(ErrorType::Execution, "unavailable with Prometheus Agent").into_response();
+    }
+    next.run(request).await
 }
 
 /// Everything.
@@ -68,6 +94,7 @@ pub fn router(api: Api, early: &Early) -> Router {
         .route("/admin/tsdb/clean_tombstones", post(admin::clean_tombstones).put(admin::clean_tombstones))
         .route("/admin/tsdb/snapshot", post(admin::snapshot).put(admin::snapshot))
         .with_state(api.clone());
+    let v1 = if api.settings.agent { v1.route_layer(middleware::from_fn(agent_only)) } else { v1 };
     let pages = Router::new()
         .route("/-/reload", only_post_and(post(manage::reload).put(manage::reload)))
         .route("/user/{*path}", get(files::user))
@@ -89,7 +116,7 @@ fn early_routes(early: &Early) -> Router<Early> {
         let to = format!("{home}?{}", uri.query().unwrap_or(""));
         async move { shell::redirect(302, &to) }
     };
-    let home = early.shell.external("/query");
+    let home = early.shell.external(if early.settings.agent { "/agent" } else { "/query" });
     Router::new()
         .merge(front::assets::page_routes(page, PAGES))
         .route("/", get(move || async move { shell::redirect(302, &home) }))

@@ -1,8 +1,11 @@
 //! Prometheus: the metrics store behind its door.
 
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use front::StartError;
+use front::{Host, StartError};
+use remote::{AgentStore, Outbox, OutboxSettings};
 use serve_prometheus::{Config, FLAGS, Parts, Settings};
 use storage::metrics::ReplayProgress;
 use store_metrics::Store;
@@ -10,6 +13,9 @@ use store_metrics::Store;
 use super::{Places, Service, Started, kernel_metrics, open_store, tsdb_metrics};
 
 const NAME: &str = "prometheus";
+
+/// How soon an agent's samples are forced to the platter.
+const AGENT_SYNC_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Kept this long unless flag or file say otherwise, as in the original.
 const RETENTION_MS_DEFAULT: i64 = 15 * 86_400_000;
@@ -34,6 +40,9 @@ pub const SERVICE: Service = Service {
             if let Some(why) = tools::foreign_database(&settings.storage_path) {
                 return Err(fail(why));
             }
+            if settings.agent {
+                return start_agent(settings, config, host).await;
+            }
             let (retention_ms, retention_bytes) = retention(&settings, &config);
             let options = store_metrics::Settings {
                 retention_ms,
@@ -52,11 +61,14 @@ pub const SERVICE: Service = Service {
                 (store.clone(), store.clone(), store.clone(), store.clone());
             kernel_metrics::register(&host.registry, NAME, move |read| read(kernel.kernel_metrics()));
             tsdb_metrics::register(&host.registry, tsdb);
+            let outbox = open_outbox(&settings, &settings.storage_path, &host).await?;
+            let to_close = outbox.clone();
             let for_reload = settings.clone();
             let parts = Parts {
                 admin: store.clone(),
                 store,
                 clock,
+                outbox,
                 config,
                 reconfigure_store: Arc::new(move |config| {
                     let (ms, bytes) = retention(&for_reload, config);
@@ -66,6 +78,7 @@ pub const SERVICE: Service = Service {
             };
             let running = serve_prometheus::start(settings, parts, entrance, &host).await?;
             let close = Box::new(move || {
+                close_outbox(&to_close);
                 if let Err(e) = closed.close() {
                     tracing::error!(service = NAME, "closing the metrics store: {e}");
                 }
@@ -74,6 +87,56 @@ pub const SERVICE: Service = Service {
         })
     },
 };
+
+/// What is scraped goes to remotes and nowhere else.
+async fn start_agent(settings: Settings, config: Config, host: Host) -> Result<Started, StartError> {
+    // A configuration that is no agent's is refused before anything is opened.
+    config.check_agent().map_err(|e| StartError::new(NAME, e))?;
+    let entrance = serve_prometheus::listen(&settings, Arc::default(), &host).await?;
+    let outbox = open_outbox(&settings, &settings.agent_path, &host).await?;
+    let to_close = outbox.clone();
+    let store = Arc::new(AgentStore::new(settings.agent_retention_ms));
+    let counted = store.clone();
+    host.registry.gauge_fn(
+        "prometheus_agent_active_series",
+        "Number of active series being tracked by the WAL storage",
+        move || counted.series() as f64,
+    );
+    let parts = Parts {
+        admin: store.clone(),
+        store,
+        clock: Arc::new(platform::SystemClock::new()),
+        outbox,
+        config,
+        reconfigure_store: Arc::new(|_| {}),
+    };
+    let running = serve_prometheus::start(settings, parts, entrance, &host).await?;
+    Ok(Started { running, close: vec![Box::new(move || close_outbox(&to_close))] })
+}
+
+/// Opens what waits for other servers, in `remote` within the data directory.
+async fn open_outbox(settings: &Settings, data: &Path, host: &Host) -> Result<Arc<Outbox>, StartError> {
+    let path = data.join("remote");
+    let options = OutboxSettings {
+        bytes_max: settings.remote_queue_bytes,
+        // An agent has no other log.
+        sync_interval: settings.agent.then_some(AGENT_SYNC_INTERVAL),
+    };
+    let open = move || {
+        Outbox::open(Arc::new(platform::OsDisk), &path, options)
+            .map_err(|e| storage::StoreError::new(storage::ErrorKind::Io, e.to_string()))
+    };
+    let outbox = Arc::new(open_store(NAME, open).await?);
+    let counted = outbox.clone();
+    kernel_metrics::register(&host.registry, "remote", move |read| read(counted.kernel_metrics()));
+    Ok(outbox)
+}
+
+fn close_outbox(outbox: &Outbox) {
+    if let Err(e) = outbox.close() {
+        tracing::error!(service = NAME, "closing the queue for remote storage: {e}");
+    }
+}
 
 /// Age and size to keep: the file wins over the flags, as in the original. Zero bytes: no limit.
 fn retention(settings: &Settings, config: &Config) -> (i64, u64) {

@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 
 use config::section::{Section, refuse};
 use config::{ConfigError, Validate};
+use remote::{RemoteReadConfig, RemoteWriteConfig};
 use scrape::{Global, ScrapeConfig};
 use serde::Deserialize;
 use serde::de::MapAccess;
@@ -42,8 +43,8 @@ pub struct Config {
     pub scrape_configs: Vec<ScrapeConfig>,
     pub storage: Storage,
     pub tracing: Option<Tracing>,
-    remote_write: Unavailable,
-    remote_read: Unavailable,
+    pub remote_write: Vec<RemoteWriteConfig>,
+    pub remote_read: Vec<RemoteReadConfig>,
     otlp: Unavailable,
     /// The file as `/api/v1/status/config` shows it: defaults filled in, secrets masked.
     shown: String,
@@ -67,8 +68,8 @@ impl Section for Config {
             "scrape_configs" => self.scrape_configs = value(map)?,
             "storage" => self.storage = value(map)?,
             "tracing" => self.tracing = map.next_value()?,
-            "remote_write" => self.remote_write = map.next_value()?,
-            "remote_read" => self.remote_read = map.next_value()?,
+            "remote_write" => self.remote_write = value(map)?,
+            "remote_read" => self.remote_read = value(map)?,
             "otlp" => self.otlp = map.next_value()?,
             key => return Err(refuse(map, format!("field {key} not found in type config.plain"))),
         }
@@ -90,6 +91,8 @@ impl Validate for Config {
         check_patterns(&self.scrape_config_files, "scrape config file")?;
         ScrapeConfig::inherit_all(&mut self.scrape_configs, &self.global)?;
         self.alerting.validate()?;
+        RemoteWriteConfig::validate_all(&self.remote_write)?;
+        RemoteReadConfig::validate_all(&self.remote_read)?;
         self.storage.validate()?;
         self.tracing.as_ref().map_or(Ok(()), Tracing::validate)
     }
@@ -130,6 +133,8 @@ impl Config {
         }
         config.rule_paths.dedup();
         config.alerting.set_directory(directory);
+        config.remote_write.iter_mut().for_each(|c| c.set_directory(directory));
+        config.remote_read.iter_mut().for_each(|c| c.set_directory(directory));
         if let Some(tracing) = &mut config.tracing {
             tracing.set_directory(directory);
         }
@@ -138,17 +143,28 @@ impl Config {
         Ok(config)
     }
 
+    /// Refuses what an agent has no use for.
+    pub fn check_agent(&self) -> Result<(), String> {
+        let alerting =
+            !self.alerting.alertmanagers.is_empty() || !self.alerting.alert_relabel_configs.is_empty();
+        let sections = [
+            ("alerting", alerting),
+            ("rule_files", !self.rule_files.is_empty()),
+            ("remote_read", !self.remote_read.is_empty()),
+        ];
+        match sections.iter().find(|(_, is)| *is) {
+            Some((name, _)) => Err(format!("field {name} is not allowed in agent mode")),
+            None => Ok(()),
+        }
+    }
+
     /// What the file asks for and this program cannot do, one text each.
     pub fn unavailable(&self) -> Vec<String> {
-        let mut out: Vec<String> = [
-            ("remote_write", self.remote_write.is_empty()),
-            ("remote_read", self.remote_read.is_empty()),
-            ("otlp", self.otlp.is_empty()),
-        ]
-        .iter()
-        .filter(|(_, empty)| !empty)
-        .map(|(name, _)| format!("{name} is not available yet"))
-        .collect();
+        let mut out = Vec::new();
+        if !self.otlp.is_empty() {
+            out.push("otlp is not available yet".to_owned());
+        }
+        out.extend(self.remote_write.iter().filter_map(RemoteWriteConfig::unavailable));
         if self.tracing.is_some() {
             out.push("tracing: sending traces about this program itself is not available".into());
         }

@@ -1,5 +1,6 @@
 //! Flags of the Prometheus service, and what they mean.
 
+mod agent;
 mod features;
 mod table;
 
@@ -33,6 +34,15 @@ pub struct Settings {
     pub admin: bool,
     pub ingest: crate::ingest::Options,
     pub storage_path: PathBuf,
+    /// No queries, no rules: what is scraped goes to remotes.
+    pub agent: bool,
+    pub agent_path: PathBuf,
+    /// Series that an agent has not seen for this long are forgotten.
+    pub agent_retention_ms: i64,
+    /// How long sending to remotes may go on at the end.
+    pub flush_deadline: Duration,
+    /// Bound on what waits for remotes, bytes on disk.
+    pub remote_queue_bytes: u64,
     /// `None` when no flag says so; the configuration file may.
     pub retention_ms: Option<i64>,
     pub retention_bytes: Option<u64>,
@@ -86,6 +96,8 @@ impl Settings {
             "" => None,
             _ => Some(flags.duration_ms("storage.tsdb.retention.time")?),
         };
+        let agent = flags.is_on("agent") || features.is_on("agent");
+        agent::check_flags(flags, agent)?;
         let auto_reload = flags.is_on("config.auto-reload") || features.is_on("auto-reload-config");
         let every = duration(flags, "config.auto-reload-interval")?;
         if auto_reload && every < Duration::from_secs(1) {
@@ -108,6 +120,11 @@ impl Settings {
             admin: flags.is_on("web.enable-admin-api"),
             ingest: crate::ingest::Options::from_flags(flags, &features)?,
             storage_path: flags.get("storage.tsdb.path").into(),
+            agent,
+            agent_path: flags.get("storage.agent.path").into(),
+            agent_retention_ms: agent::retention_ms(flags)?,
+            flush_deadline: agent::flush_deadline(flags)?,
+            remote_queue_bytes: agent::queue_bytes(flags)?,
             retention_ms,
             retention_bytes,
             outage_tolerance_ms: flags.duration_ms("rules.alert.for-outage-tolerance")?,

@@ -157,7 +157,14 @@ pub const FLAGS: &[Flag] = &[
     Flag::value(
         "storage.remote.flush-deadline",
         "1m",
-        "How long to wait flushing sample on shutdown or config reload.",
+        "How long to wait flushing sample on shutdown or config reload. What is not sent then stays on disk, so \
+         without this flag the wait ends after 5s.",
+    ),
+    Flag::value(
+        "storage.remote.queue-size",
+        "2GB",
+        "Bound on the disk space of what waits for remote write. Beyond it the oldest samples are dropped. Not a \
+         flag of the original.",
     ),
     Flag::value(
         "storage.remote.read-sample-limit",
