@@ -20,7 +20,7 @@ mod backup;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -95,6 +95,8 @@ pub struct Table {
     manifest_file: ManifestFile,
     /// What the manifest says; held while it changes.
     manifest: Mutex<Manifest>,
+    /// Storing it failed last: the file may hold another one.
+    manifest_in_doubt: AtomicBool,
     snapshot: ArcSwap<Vec<Arc<Part>>>,
     next_part_id: AtomicU64,
     /// Parts of merge plans under way.
@@ -129,6 +131,9 @@ impl Table {
             metrics.clone(),
         )?;
 
+        // A process that died may have left the manifest's new name to the operating system. What is deleted
+        // now because that manifest does not list it must not be listed again after a power loss.
+        disk.sync_dir(dir).at(dir)?;
         let mut recovery = Recovery { low_water: manifest.low_water, ..Recovery::default() };
         recovery.orphans_deleted = delete_orphans(parts.as_ref(), &manifest)?;
         let mut live = Vec::with_capacity(manifest.parts.len());
@@ -149,6 +154,7 @@ impl Table {
             manifest_file,
             next_part_id: AtomicU64::new(manifest.next_part_id),
             manifest: Mutex::new(manifest),
+            manifest_in_doubt: AtomicBool::new(false),
             snapshot: ArcSwap::from_pointee(live),
             merging: Arc::default(),
             options,
@@ -266,8 +272,7 @@ impl Table {
         if let Some(state) = state {
             next.state = state;
         }
-        self.manifest_file.store(&next)?;
-        *manifest = next;
+        self.store_manifest(manifest, next)?;
 
         let before = self.snapshot();
         let mut parts: Vec<Arc<Part>> = Vec::with_capacity(before.len() + opened.len());
@@ -289,6 +294,27 @@ impl Table {
         }
         // The publication stands; old segments that stay for now are retried with the next one.
         let _ = self.wal.truncate_before(manifest.low_water);
+        Ok(())
+    }
+
+    /// Makes sure that the manifest on disk is the one in force. After a publication that failed, the one
+    /// that was not to be may be there; whoever logs something that only makes sense with the parts in
+    /// force (a deletion, say) must know first.
+    pub fn settle(&self) -> Result<(), KernelError> {
+        let mut manifest = self.manifest();
+        if self.manifest_in_doubt.load(Ordering::Acquire) {
+            let mut next = manifest.clone();
+            next.generation += 1;
+            self.store_manifest(&mut manifest, next)?;
+        }
+        Ok(())
+    }
+
+    fn store_manifest(&self, manifest: &mut Manifest, next: Manifest) -> Result<(), KernelError> {
+        self.manifest_in_doubt.store(true, Ordering::Release);
+        self.manifest_file.store(&next)?;
+        self.manifest_in_doubt.store(false, Ordering::Release);
+        *manifest = next;
         Ok(())
     }
 

@@ -22,6 +22,8 @@ impl Core {
         let mut maintenance = self.maintenance();
         // What a flush has published must not be found in the head again.
         self.finish_locked(&mut maintenance, true);
+        // Nor may a flush that failed turn out to have happened, with samples that were deleted since.
+        self.table.settle().map_err(from_kernel)?;
         let mut state = maintenance.state.clone();
         let mut hit = false;
         for live in self.parts().iter().filter(|live| live.part.part().overlaps(mint, maxt)) {

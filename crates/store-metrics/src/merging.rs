@@ -20,12 +20,12 @@ impl Core {
     pub fn merge_once(&self) -> Result<bool, StoreError> {
         let Some(plan) = self.table.plan_merge() else { return Ok(false) };
         let ids: Vec<PartId> = plan.parts.iter().map(|part| part.id()).collect();
-        let sources: Vec<LivePart> =
-            self.parts().iter().filter(|live| ids.contains(&live.part.id())).cloned().collect();
-        if sources.len() != ids.len() {
+        let live = self.parts();
+        let found: Vec<&LivePart> = live.iter().filter(|live| ids.contains(&live.part.id())).collect();
+        if found.len() != ids.len() {
             return Ok(false);
         }
-        self.rewrite(&sources)
+        self.rewrite(&with_ages_between(&live, found))
     }
 
     /// Rewrites parts with deleted samples, one by one.
@@ -97,6 +97,31 @@ impl Core {
         }
         Ok(())
     }
+}
+
+/// The parts to merge, by age, together with those that hold samples of the same time and are older than
+/// one of them and younger than another: left out, such a part would be older or younger than all of the
+/// merged one, and another of two samples with one time would count.
+fn with_ages_between<'l>(live: &'l [LivePart], mut chosen: Vec<&'l LivePart>) -> Vec<LivePart> {
+    loop {
+        let ages = || chosen.iter().map(|part| part.part.age());
+        let infos = || chosen.iter().map(|part| part.part.part().info());
+        let (Some(oldest), Some(youngest)) = (ages().min(), ages().max()) else { break };
+        let min_t = infos().map(|info| info.min_time).min().unwrap_or(i64::MAX);
+        let max_t = infos().map(|info| info.max_time).max().unwrap_or(i64::MIN);
+        let is_chosen = |part: &LivePart| chosen.iter().any(|other| other.part.id() == part.part.id());
+        let missing = live.iter().find(|part| {
+            (oldest..youngest).contains(&part.part.age())
+                && part.part.part().overlaps(min_t, max_t)
+                && !is_chosen(part)
+        });
+        match missing {
+            Some(part) => chosen.push(part),
+            None => break,
+        }
+    }
+    chosen.sort_by_key(|part| part.part.age());
+    chosen.into_iter().cloned().collect()
 }
 
 impl SeriesPart {

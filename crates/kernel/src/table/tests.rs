@@ -1,6 +1,6 @@
 use std::sync::atomic::Ordering;
 
-use platform::OsDisk;
+use platform::{Fault, OsDisk, SimDisk};
 
 use super::*;
 use crate::page::Compression;
@@ -203,4 +203,23 @@ fn a_closed_table_refuses_writes_and_still_reads() {
     table.close().unwrap();
     assert_eq!(table.append(b"x").unwrap_err().kind, KernelErrorKind::Closed);
     assert_eq!(texts(&table), ["text"]);
+}
+
+/// A publication fails after its manifest got its name: it may have happened or not.
+#[test]
+fn settling_makes_the_manifest_in_force_the_one_on_disk() {
+    let disk = SimDisk::new();
+    let open = || Table::open(Arc::new(disk.clone()), Path::new("/table"), TableOptions::default()).unwrap();
+    let (table, _) = open();
+    let info = write_part(&table, "text", 1, 2);
+    // Create, append, sync, rename, and then the sync of the folder.
+    disk.fail_at(disk.operations() + 4, Fault::Error(std::io::ErrorKind::Other));
+    let publication = Publication { add: vec![info], ..Publication::default() };
+    assert!(table.publish(publication).is_err());
+    assert!(table.snapshot().is_empty());
+    table.settle().unwrap();
+    drop(table);
+    let (table, recovery) = open();
+    assert!(table.snapshot().is_empty());
+    assert_eq!(recovery.orphans_deleted, 1);
 }

@@ -84,6 +84,7 @@ impl Writer {
             let path = writer.path(last.base);
             let file = writer.disk.open_write(&path).at(&path)?;
             writer.sync_file(&file).at(&path)?;
+            writer.disk.sync_dir(&writer.dir).at(&writer.dir)?;
         }
         writer.count_segments(&writer.state());
         Ok(writer)

@@ -198,12 +198,12 @@ impl Series {
     /// Turns what is open into sealed chunks.
     pub fn seal(&mut self, pool: &TimesPool) {
         if let Some(sealed) = Sealed::floats(&mut self.open, pool) {
-            self.rest_mut().sealed.push(sealed);
+            self.rest_mut().push_sealed(sealed);
         }
         if let Some(rest) = &mut self.rest
             && let Some(sealed) = Sealed::histograms(&rest.histograms, pool)
         {
-            rest.sealed.push(sealed);
+            rest.push_sealed(sealed);
             rest.histograms.clear();
         }
     }
@@ -418,6 +418,14 @@ impl Series {
 }
 
 impl Rest {
+    fn push_sealed(&mut self, sealed: Sealed) {
+        if self.sealed.len() == self.sealed.capacity() {
+            // A series seals once an hour: room for four at once would mostly stay empty.
+            self.sealed.reserve_exact((self.sealed.len() / 4).max(1));
+        }
+        self.sealed.push(sealed);
+    }
+
     /// Whether nothing is lost when it goes.
     fn is_idle(&self) -> bool {
         self.sealed.is_empty()

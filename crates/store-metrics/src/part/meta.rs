@@ -27,7 +27,8 @@ pub struct PartMeta {
 pub struct Lineage {
     /// 1 for a part written from memory, one more with each merge.
     pub level: u32,
-    /// The level-1 parts in it, with their newest times; empty for a part of level 1.
+    /// The parts written from memory that are in it, oldest first, with their newest times; empty for a
+    /// part that is such a one itself.
     pub sources: Vec<(PartId, TimestampMs)>,
 }
 
@@ -41,14 +42,17 @@ impl Lineage {
     /// That of a part merged from parts with these names, newest times and lineages.
     pub fn merged<'l>(from: impl Iterator<Item = (PartId, TimestampMs, &'l Lineage)>) -> Lineage {
         let mut merged = Lineage { level: 0, sources: Vec::new() };
+        let mut parts = 0;
         for (id, max_t, lineage) in from {
+            parts += 1;
             merged.level = merged.level.max(lineage.level);
             if lineage.sources.is_empty() {
                 merged.sources.push((id, max_t));
             }
             merged.sources.extend(&lineage.sources);
         }
-        merged.level = merged.level.saturating_add(1);
+        // Writing one part anew is no merge.
+        merged.level = merged.level.saturating_add(u32::from(parts > 1));
         merged.sources.sort_unstable();
         merged.sources.dedup();
         merged.sources.truncate(SOURCES_MAX);
@@ -100,6 +104,8 @@ mod tests {
         );
         assert_eq!(merged.level, 3);
         assert_eq!(merged.sources, [(PartId(3), -7), (PartId(4), 9), (PartId(5), 8)]);
+        let rewritten = Lineage::merged([(PartId(7), 5, &first)].into_iter());
+        assert_eq!(rewritten, Lineage { level: 1, sources: vec![(PartId(7), 5)] });
         let meta = PartMeta { series: 1, chunks: 300, samples: 70_000, histograms: 9, lineage: merged };
         let bytes = meta.encode();
         assert_eq!(PartMeta::decode(&bytes), Ok(meta));

@@ -71,6 +71,12 @@ impl SeriesPart {
         self.part.id()
     }
 
+    /// When the first of its samples came to disk, as the name of the part that took them: a merge or a
+    /// rewrite makes a part no younger. Of two samples with one time, that of the older part counts.
+    pub fn age(&self) -> PartId {
+        self.meta.lineage.sources.first().map_or(self.id(), |(oldest, _)| *oldest)
+    }
+
     /// The part in numbers. All zero when they cannot be read: they are for show.
     pub fn meta(&self) -> &PartMeta {
         &self.meta

@@ -64,7 +64,7 @@ fn blocks_tell_how_they_came_about() {
     for block in &before {
         assert_eq!((block.series, block.samples, block.chunks, block.level), (2, 2, 2, 1));
         assert_eq!(block.max_time, block.min_time + 1);
-        assert_eq!(block.sources, [block.id.clone()]);
+        assert_eq!(block.sources, std::slice::from_ref(&block.id));
         assert_eq!(block.id.len(), 26);
     }
     store.merge().unwrap();

@@ -30,6 +30,8 @@ pub struct Oracle {
 struct Cell {
     must: Option<Sample>,
     may: Vec<Sample>,
+    /// A deletion failed: whether it happened shows only when the store is opened again.
+    unsure: bool,
 }
 
 /// How firm an answer is.
@@ -93,6 +95,7 @@ impl Oracle {
                     let was = cell.must.take();
                     if !sure {
                         cell.may.extend(was);
+                        cell.unsure = true;
                     }
                 }
             }
@@ -122,9 +125,10 @@ impl Oracle {
             let there = found.get(labels);
             cells.retain(|t, cell| match there.and_then(|samples| samples.get(t)) {
                 Some(sample) if *t >= self.expired_before => {
-                    cell.must = Some(sample.clone());
                     if occasion == Occasion::Opened {
-                        cell.may.clear();
+                        *cell = Cell { must: Some(sample.clone()), ..Cell::default() };
+                    } else if !cell.unsure {
+                        cell.must = Some(sample.clone());
                     }
                     true
                 }
