@@ -16,6 +16,7 @@ mod evaluator;
 pub mod features;
 mod functions;
 mod invariant;
+pub mod notation;
 mod repeated;
 mod resolve;
 mod result;

@@ -14,11 +14,14 @@ use promql_syntax::{Expr, PosRange, ValueType};
 /// Trees with more nodes are not searched: printing every part of a tree takes the square of its size.
 const NODES_MAX: usize = 300;
 
+/// Names an expression on a grid.
+pub(crate) type Key = (usize, i64, i64, i64);
+
 /// Which expressions are equal, and what has been computed of them.
 #[derive(Debug, Default)]
 pub(crate) struct Repeated {
     groups: HashMap<(usize, usize), usize>,
-    kept: RefCell<HashMap<(usize, i64, i64, i64), Rc<Kept>>>,
+    kept: RefCell<HashMap<Key, Rc<Kept>>>,
 }
 
 /// The outcome of an expression.
@@ -28,9 +31,6 @@ pub(crate) struct Kept {
     /// Samples that its windows looked at.
     pub queryable: u64,
 }
-
-/// Names an expression on a grid.
-pub(crate) type Key = (usize, i64, i64, i64);
 
 impl Repeated {
     pub fn find(expr: &Expr) -> Repeated {

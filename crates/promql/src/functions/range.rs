@@ -285,7 +285,7 @@ impl Job {
             (seen, weight, any_float) = (geometry.seen, geometry.widest, geometry.seen > 0);
             cx.count_at_steps(steps, |step| geometry.width(step));
             column = match self.rate {
-                Some(rate) => geometry.rates(&samples.floats, rate.counter.then_some(&range.resets[..])),
+                Some(rate) => geometry.rates(&samples.floats, rate.counter.then_some(range.resets)),
                 None => geometry.map(samples, steps, self.shape, |step, w| {
                     range.step = step;
                     (self.function)(&range, &w)

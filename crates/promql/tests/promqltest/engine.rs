@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use model::{Labels, Value};
 use promql::{Engine, EngineSettings, ErrorKind, ParseOptions, QueryContext, QueryError, QueryValue};
 
-use crate::notation::series_line;
+use promql::notation::series_line;
 use crate::store::MemoryStore;
 
 /// Series lines with a sample a minute.
@@ -165,6 +165,69 @@ fn samples_are_counted() {
     assert_eq!(stats("a_total"), 2 * 11);
     assert_eq!(stats("rate(a_total[5m])"), 2 * 11 * 5);
     assert_eq!(stats("sum(a_total)"), 2 * 11);
+}
+
+#[test]
+fn samples_are_counted_per_step_and_work_is_traced() {
+    let store = store(&["a_total{x=\"1\"} 0+1x20", "a_total{x=\"2\"} 0+1x20"]);
+    let settings = EngineSettings { per_step_stats: true, ..EngineSettings::default() };
+    let engine = Engine::new(settings);
+    let context = QueryContext { trace: true, per_step_stats: true, ..QueryContext::default() };
+    let run = |expr: &str| engine.range(&store, expr, 600_000, 720_000, 60_000, &context).unwrap();
+    let result = run("sum by (x) (rate(a_total[5m])) / 2");
+    assert_eq!(result.samples_per_step.unwrap(), [(600_000, 10), (660_000, 10), (720_000, 10)]);
+    let trace = result.trace.unwrap();
+    let seen = |node: &promql::TraceNode| {
+        (node.expr.clone(), node.start, node.end, node.series, node.values, node.samples_read)
+    };
+    let read = 2 * 7;
+    assert_eq!(seen(&trace[0]), ("sum by (x) (rate(a_total[5m])) / 2".into(), 0, 34, 2, 6, read));
+    let sum = &trace[0].children[0];
+    assert_eq!(seen(sum), ("sum by (x) (rate(a_total[5m]))".into(), 0, 30, 2, 6, read));
+    assert_eq!(seen(&sum.children[0]), ("rate(a_total[5m])".into(), 12, 29, 2, 6, read));
+    assert!(sum.duration >= sum.children[0].duration && trace.len() == 1);
+    // Pinned: every step counts as having looked.
+    assert_eq!(run("a_total @ 60").samples_per_step.unwrap(), [(600_000, 2), (660_000, 2), (720_000, 2)]);
+    // Not asked for, not there.
+    let plain = engine.range(&store, "a_total", 0, 60_000, 60_000, &QueryContext::default()).unwrap();
+    assert!(plain.trace.is_none() && plain.samples_per_step.is_none());
+}
+
+#[test]
+fn equal_expressions_are_computed_once_and_change_nothing() {
+    let store = store(&["a_total{x=\"1\"} 0+1x20", "a_total{x=\"2\"} 0+3x20", "g 1+1x20"]);
+    let run = |expr: &str, trace: bool| {
+        let context = QueryContext { trace, ..QueryContext::default() };
+        Engine::default().range(&store, expr, 600_000, 1_200_000, 60_000, &context).unwrap()
+    };
+    let reused = |expr: &str| {
+        fn count(nodes: &[promql::TraceNode]) -> usize {
+            nodes.iter().map(|node| usize::from(node.reused) + count(&node.children)).sum()
+        }
+        count(&run(expr, true).trace.unwrap())
+    };
+    for (twice, once_each, expected) in [
+        ("a_total / (a_total + 1)", "a_total / (a_total{} + 1)", 1),
+        (
+            "sum(rate(a_total[5m])) / count(rate(a_total[5m]))",
+            "sum(rate(a_total[5m])) / count(rate(a_total{x!=\"\"}[5m]))",
+            1,
+        ),
+        (
+            "sum(a_total) + sum(a_total) + max(a_total)",
+            "sum(a_total) + sum(a_total{x!=\"\"}) + max(a_total{x=~\".+\"})",
+            2,
+        ),
+    ] {
+        let (a, b) = (run(twice, false), run(once_each, false));
+        assert_eq!(format!("{:?}", a.value), format!("{:?}", b.value), "{twice}");
+        assert_eq!(a.stats.total_queryable_samples, b.stats.total_queryable_samples, "{twice}");
+        assert_eq!(reused(twice), expected, "{twice}");
+    }
+    // A remark belongs to a place, so what led to one is computed again.
+    let remarked = run("rate(g[5m]) + rate(g[5m])", false);
+    assert_eq!(remarked.infos.len(), 2, "{:?}", remarked.infos);
+    assert_eq!(reused("rate(g[5m]) + rate(g[5m])"), 0);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 mod engine;
 mod nhcb;
-mod notation;
+
 mod runner;
 mod script;
 mod store;

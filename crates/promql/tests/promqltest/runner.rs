@@ -5,7 +5,7 @@ use promql::{Engine, EngineSettings, MatrixSeries, ParseOptions, QueryContext, Q
 use promql_syntax::{At, Expr, ValueType, parse_with};
 
 use crate::nhcb;
-use crate::notation::Values;
+use promql::notation::Values;
 use crate::script::{Command, Eval, Expected, Pattern, When, parse};
 use crate::store::MemoryStore;
 

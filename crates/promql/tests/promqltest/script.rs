@@ -8,7 +8,7 @@
 //! eval range from 0 to 10m step 5m <expr>
 //! ```
 
-use crate::notation::{SeriesLine, series_line};
+use promql::notation::{SeriesLine, series_line};
 
 pub enum Command {
     Clear,

@@ -1,4 +1,5 @@
-//! The notation of series in scripts: `name{label="value"} 1 2+3x4 _ stale {{schema:0 count:1}}`.
+//! The notation of series in test files: `name{label="value"} 1 2+3x4 _ stale {{schema:0 count:1}}`, as unit
+//! tests of rules and scripts of queries use it.
 
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ pub struct SeriesLine {
     pub values: Values,
 }
 
+/// A label set and its values in one line.
 pub fn series_line(line: &str) -> Result<SeriesLine, String> {
     let (labels, rest) = metric(line)?;
     let (start_times, rest) = match rest.strip_prefix("@st") {
@@ -28,8 +30,17 @@ pub fn series_line(line: &str) -> Result<SeriesLine, String> {
     Ok(SeriesLine { labels, start_times, values })
 }
 
+/// The values alone, as they follow a label set.
+pub fn values(text: &str) -> Result<Values, String> {
+    let mut values = Values::new();
+    for item in items(text) {
+        expand(&item, false, &mut values).map_err(|e| format!("{item:?}: {e}"))?;
+    }
+    Ok(values)
+}
+
 /// The labels at the start of a line, and what follows them.
-fn metric(line: &str) -> Result<(Labels, &str), String> {
+pub fn metric(line: &str) -> Result<(Labels, &str), String> {
     let mut builder = LabelsBuilder::default();
     let end = line.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':')).unwrap_or(line.len());
     let (name, mut rest) = line.split_at(end);
@@ -134,6 +145,7 @@ fn expand(item: &str, durations: bool, out: &mut Values) -> Result<(), String> {
     Ok(())
 }
 
+/// A number as PromQL writes it, with a sign.
 pub fn float(text: &str) -> Result<f64, String> {
     let (sign, digits) = match text.strip_prefix('-') {
         Some(digits) => (-1.0, digits),
@@ -180,7 +192,7 @@ fn expand_histogram(item: &str, out: &mut Values) -> Result<(), String> {
 }
 
 /// `{{key:value …}}` and what follows it.
-fn histogram(text: &str) -> Result<(FloatHistogram, &str), String> {
+pub fn histogram(text: &str) -> Result<(FloatHistogram, &str), String> {
     let inside = text.strip_prefix("{{").ok_or("expected {{")?;
     let end = inside.find("}}").ok_or("expected }}")?;
     let (inside, rest) = (&inside[..end], &inside[end + 2..]);
@@ -226,4 +238,57 @@ fn histogram(text: &str) -> Result<(FloatHistogram, &str), String> {
     h.positive_spans = span(offset, &h.positive_buckets);
     h.negative_spans = span(n_offset, &h.negative_buckets);
     Ok((h, rest))
+}
+
+/// A native histogram in this notation; what is as usual is left out.
+pub fn histogram_text(h: &FloatHistogram) -> String {
+    let number = model::float::format_g;
+    let list = |values: &[f64]| values.iter().map(|v| number(*v)).collect::<Vec<_>>().join(" ");
+    let mut parts = Vec::new();
+    let mut scalar = |name: &str, value: f64| {
+        if value != 0.0 {
+            parts.push(format!("{name}:{}", number(value)));
+        }
+    };
+    scalar("schema", f64::from(h.schema));
+    scalar("count", h.count);
+    scalar("sum", h.sum);
+    scalar("z_bucket", h.zero_count);
+    scalar("z_bucket_w", h.zero_threshold);
+    if h.schema == -53 {
+        parts.push(format!("custom_values:[{}]", list(&h.custom_values)));
+    }
+    match h.reset_hint {
+        ResetHint::Unknown => {}
+        ResetHint::CounterReset => parts.push("counter_reset_hint:reset".into()),
+        ResetHint::NotCounterReset => parts.push("counter_reset_hint:not_reset".into()),
+        ResetHint::Gauge => parts.push("counter_reset_hint:gauge".into()),
+    }
+    for (prefix, spans, buckets) in
+        [("", &h.positive_spans, &h.positive_buckets), ("n_", &h.negative_spans, &h.negative_buckets)]
+    {
+        let Some(first) = spans.first() else { continue };
+        if first.offset != 0 {
+            parts.push(format!("{prefix}offset:{}", first.offset));
+        }
+        parts.push(format!("{prefix}buckets:[{}]", list(&one_span(spans, buckets))));
+    }
+    format!("{{{{{}}}}}", parts.join(" "))
+}
+
+/// Most buckets a gap between spans is written out as.
+const GAP_MAX: usize = 1 << 16;
+
+/// The buckets of all spans as those of one, gaps as zeros.
+fn one_span(spans: &[BucketSpan], buckets: &[f64]) -> Vec<f64> {
+    let mut out = Vec::new();
+    let mut left = buckets.iter();
+    for (i, span) in spans.iter().enumerate() {
+        if i > 0 {
+            let gap = usize::try_from(span.offset).unwrap_or(0).min(GAP_MAX);
+            out.extend(std::iter::repeat_n(0.0, gap));
+        }
+        out.extend(left.by_ref().take(span.length as usize));
+    }
+    out
 }
