@@ -1,6 +1,7 @@
 //! The Prometheus front door: configuration, HTTP API, and the engines behind it (scraping, rules, queries),
 //! over a metrics store that is injected.
 
+mod ast_json;
 mod config;
 mod engine;
 mod engines;
@@ -21,6 +22,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod times;
+mod watch;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64};
@@ -77,12 +79,7 @@ pub async fn start(
     let parts = Parts { store: reads.clone(), ..parts };
     let queries = Pool::new("prometheus_query", settings.query_concurrency, QUERIES_WAITING_MAX);
     queries.register(&host.registry);
-    let engine = Arc::new(Engine::new(EngineSettings {
-        lookback_ms: settings.lookback_ms,
-        timeout: settings.query_timeout,
-        max_samples: settings.query_samples_max,
-        ..EngineSettings::default()
-    }));
+    let engine = Arc::new(Engine::new(engine_settings(&settings)));
     let scrape = ScrapeManager::start(parts.store.clone(), parts.clock.clone(), &host.registry, host.version);
     let metrics = RuleMetrics::new(&host.registry);
     let notifier = Notifier::new(settings.notification_queue, metrics.clone());
@@ -175,6 +172,29 @@ fn scraped_metadata(scrape: Arc<ScrapeManager>) -> remote::MetadataSource {
     })
 }
 
+/// What flags and features say about queries.
+fn engine_settings(settings: &Settings) -> EngineSettings {
+    let mut engine = EngineSettings {
+        lookback_ms: settings.lookback_ms,
+        timeout: settings.query_timeout,
+        max_samples: settings.query_samples_max,
+        ..EngineSettings::default()
+    };
+    for name in promql::features::EXPERIMENTAL.iter().filter(|name| settings.features.is_on(name)) {
+        promql::features::enable(&mut engine, name);
+    }
+    engine
+}
+
+/// A log that cannot be opened is told and does not keep the server from starting.
+fn query_watch(settings: &Settings, config: &Config, registry: &expfmt::Registry) -> watch::QueryWatch {
+    let watch = watch::QueryWatch::new(registry, settings.query_concurrency);
+    if let Err(why) = watch.set_log_file(&config.global.query_log_file) {
+        tracing::error!("queries are not logged: {why}");
+    }
+    watch
+}
+
 fn build_api(
     early: &Early,
     engines: Engines,
@@ -196,6 +216,7 @@ fn build_api(
         admin,
         engine,
         queries,
+        watch: query_watch(&settings, &config, &host.registry),
         scrape: engines.scrape.clone(),
         rules: engines.rules.clone(),
         config: ArcSwap::from_pointee(config),

@@ -23,7 +23,11 @@ pub fn reload(shared: Weak<Shared>, engines: Engines) -> Reload {
             let _turn = shared.reloading.lock().await;
             let path = &shared.settings.config_file;
             let result = match Config::load(path) {
-                Ok(config) => engines.apply(&config).map(|()| config),
+                Ok(config) => shared
+                    .watch
+                    .set_log_file(&config.global.query_log_file)
+                    .and_then(|()| engines.apply(&config))
+                    .map(|()| config),
                 Err(e) => Err(e.to_string()),
             };
             shared.reload_ok.store(result.is_ok(), Ordering::Relaxed);

@@ -1,16 +1,17 @@
 //! Query results as the API's JSON.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use model::{FloatHistogram, TimestampMs, Value, float};
-use promql::{QueryResult, QueryValue};
+use promql::{QueryResult, QueryValue, Timings, TraceNode};
 
 use crate::reply::{Reply, write_labels, write_string};
 use crate::times::write_seconds;
 
-/// Renders a result; at most `limit` series when it is not zero. Statistics are shown when the evaluation's
-/// seconds are given.
-pub fn result(result: QueryResult, limit: usize, stats_seconds: Option<f64>) -> Reply {
+/// Renders a result; at most `limit` series when it is not zero. Statistics are shown when it is told how
+/// long the query waited for its turn.
+pub fn result(result: QueryResult, limit: usize, stats_queued: Option<Duration>) -> Reply {
     let mut out = String::with_capacity(1024);
     let mut warnings = result.warnings;
     out.push_str("{\"resultType\":\"");
@@ -78,18 +79,69 @@ pub fn result(result: QueryResult, limit: usize, stats_seconds: Option<f64>) -> 
             out.push(']');
         }
     }
-    if let Some(seconds) = stats_seconds {
+    if let Some(queued) = stats_queued {
         let s = &result.stats;
+        let _ =
+            write!(out, ",\"stats\":{{\"timings\":{},\"samples\":{{", timings_json(&result.timings, queued));
+        if let Some(per_step) = &result.samples_per_step {
+            out.push_str("\"totalQueryableSamplesPerStep\":[");
+            for (i, (t, count)) in per_step.iter().enumerate() {
+                out.push_str(if i > 0 { ",[" } else { "[" });
+                write_seconds(&mut out, *t);
+                let _ = write!(out, ",{count}]");
+            }
+            out.push_str("],");
+        }
         let _ = write!(
             out,
-            ",\"stats\":{{\"timings\":{{\"evalTotalTime\":{0},\"resultSortTime\":0,\"queryPreparationTime\":0,\
-             \"innerEvalTime\":{0},\"execQueueTime\":0,\"execTotalTime\":{0}}},\
-             \"samples\":{{\"totalQueryableSamples\":{1},\"samplesRead\":{2},\"peakSamples\":{3}}}}}",
-            seconds, s.total_queryable_samples, s.samples_read, s.peak_samples
+            "\"totalQueryableSamples\":{},\"samplesRead\":{},\"peakSamples\":{}}}}}",
+            s.total_queryable_samples, s.samples_read, s.peak_samples
         );
+    }
+    if let Some(trace) = &result.trace {
+        out.push_str(",\"trace\":");
+        write_trace(&mut out, trace);
     }
     out.push('}');
     Reply { data: out, warnings, infos: result.infos }
+}
+
+/// Seconds by phase, under the original's names.
+pub fn timings_json(timings: &Timings, queued: Duration) -> serde_json::Value {
+    let Timings { prepare, evaluate, sort } = *timings;
+    let total = prepare + evaluate + sort;
+    serde_json::json!({
+        "evalTotalTime": total.as_secs_f64(),
+        "resultSortTime": sort.as_secs_f64(),
+        "queryPreparationTime": prepare.as_secs_f64(),
+        "innerEvalTime": evaluate.as_secs_f64(),
+        "execQueueTime": queued.as_secs_f64(),
+        "execTotalTime": (queued + total).as_secs_f64(),
+    })
+}
+
+/// The operators of a query: what, where in its text, and what they took, those below included.
+fn write_trace(out: &mut String, nodes: &[TraceNode]) {
+    out.push('[');
+    for (i, node) in nodes.iter().enumerate() {
+        out.push_str(if i > 0 { ",{\"expr\":" } else { "{\"expr\":" });
+        write_string(out, &node.expr);
+        let _ = write!(
+            out,
+            ",\"start\":{},\"end\":{},\"durationSeconds\":{},\"series\":{},\"values\":{},\"samplesRead\":{},\
+             \"reused\":{},\"children\":",
+            node.start,
+            node.end,
+            node.duration.as_secs_f64(),
+            node.series,
+            node.values,
+            node.samples_read,
+            node.reused
+        );
+        write_trace(out, &node.children);
+        out.push('}');
+    }
+    out.push(']');
 }
 
 fn truncate<'a, T>(items: &'a [T], limit: usize, warnings: &mut Vec<String>) -> &'a [T] {

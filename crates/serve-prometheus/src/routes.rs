@@ -7,7 +7,7 @@ use axum::routing::{MethodRouter, get, post};
 use front::Instrument;
 
 use crate::handlers::{
-    admin, early as first, features, files, manage, query, rules, search, series, status, targets, write,
+    admin, early as first, features, files, manage, queries, query, rules, search, series, status, targets, write,
 };
 use crate::opening::Early;
 use crate::reply::{ApiError, ErrorType};
@@ -66,6 +66,10 @@ pub fn router(api: Api, early: &Early) -> Router {
         .route("/query_exemplars", get(query::exemplars).post(query::exemplars))
         .route("/write", post(write::write))
         .route("/format_query", get(query::format).post(query::format))
+        .route("/parse_query", get(query::parse).post(query::parse))
+        .route("/status/active_queries", get(queries::active))
+        .route("/status/active_queries/cancel", post(queries::cancel))
+        .route("/status/top_queries", get(queries::top))
         .route("/labels", get(series::label_names).post(series::label_names))
         .route("/label/{name}/values", get(series::label_values))
         .route("/series", get(series::series).post(series::series))

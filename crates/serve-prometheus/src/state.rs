@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::flags::Settings;
 use crate::ingest::Ingest;
 use crate::notifications::Notifications;
+use crate::watch::QueryWatch;
 
 /// Shared by all handlers; cheap to clone.
 #[derive(Clone)]
@@ -29,6 +30,7 @@ pub struct Shared {
     pub notifications: Notifications,
     pub engine: Arc<Engine>,
     pub queries: Pool,
+    pub watch: QueryWatch,
     pub ingest: Ingest,
     pub scrape: Arc<ScrapeManager>,
     pub rules: Arc<RuleManager>,

@@ -5,6 +5,7 @@ pub mod early;
 pub mod features;
 pub mod files;
 pub mod manage;
+pub mod queries;
 pub mod query;
 pub mod rules;
 pub mod search;

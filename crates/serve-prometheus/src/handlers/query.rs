@@ -1,38 +1,41 @@
-//! `/api/v1/query`, `/query_range`, `/query_exemplars`, `/format_query`.
+//! `/api/v1/query`, `/query_range`, `/query_exemplars`, `/format_query`, `/parse_query`.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use axum::extract::State;
+use axum::extract::{ConnectInfo, FromRequestParts, State};
+use axum::http::request::Parts;
 use front::Params;
-use model::Matcher;
-use promql::{ErrorKind, QueryContext, QueryError};
+use model::{Matcher, TimestampMs};
+use promql::{ErrorKind, QueryContext, QueryError, QueryInfo, QueryResult};
 
 use promql_syntax::Expr;
 
 use super::{CancelOnDrop, deadline, limit, now_ms, required, time_or};
+use crate::ast_json::{ast_json, html_escaped};
 use crate::render;
 use crate::reply::{ApiError, ErrorType, Reply, write_labels, write_string};
 use crate::state::Api;
 use crate::times;
+use crate::watch::{Finished, Origin};
 
 /// Points per series a range query may ask for.
 const POINTS_MAX: i64 = 11_000;
 
-pub async fn instant(State(api): State<Api>, params: Params) -> Result<Reply, ApiError> {
+pub async fn instant(State(api): State<Api>, from: Caller, params: Params) -> Result<Reply, ApiError> {
     let limit = limit(&params)?;
     let time = time_or(&params, "time", now_ms())?;
     let context = context(&api, &params)?;
-    let _guard = context.cancel.clone().map(CancelOnDrop);
-    let query = required(&params, "query").to_owned();
-    let (engine, store) = (api.engine.clone(), api.store.clone());
-    let (result, seconds) = timed(&api, move || engine.instant(&*store, &query, time, &context)).await?;
-    let stats = params.get("stats").map(|_| seconds);
-    Ok(render::result(result.map_err(query_error)?, limit, stats))
+    let info = from.info(required(&params, "query"), (time, time), 0);
+    evaluate(&api, &params, limit, (info, from.origin("/api/v1/query")), context, |api, info, context| {
+        api.engine.instant(&*api.store, &info.query, info.start, context)
+    })
+    .await
 }
 
-pub async fn range(State(api): State<Api>, params: Params) -> Result<Reply, ApiError> {
+pub async fn range(State(api): State<Api>, from: Caller, params: Params) -> Result<Reply, ApiError> {
     let limit = limit(&params)?;
     let point =
         |name: &str| times::parse_time(required(&params, name)).map_err(|e| ApiError::parameter(name, e));
@@ -53,26 +56,73 @@ pub async fn range(State(api): State<Api>, params: Params) -> Result<Reply, ApiE
         ));
     }
     let context = context(&api, &params)?;
-    let _guard = context.cancel.clone().map(CancelOnDrop);
-    let query = required(&params, "query").to_owned();
-    let (engine, store) = (api.engine.clone(), api.store.clone());
-    let (result, seconds) =
-        timed(&api, move || engine.range(&*store, &query, start, end, step, &context)).await?;
-    let stats = params.get("stats").map(|_| seconds);
-    Ok(render::result(result.map_err(query_error)?, limit, stats))
+    let info = from.info(required(&params, "query"), (start, end), step);
+    evaluate(
+        &api,
+        &params,
+        limit,
+        (info, from.origin("/api/v1/query_range")),
+        context,
+        |api, info, context| {
+            api.engine.range(&*api.store, &info.query, info.start, info.end, info.step, context)
+        },
+    )
+    .await
 }
 
-/// Runs a query on the pool; also says how many seconds it took once it had its turn.
-async fn timed<T: Send + 'static>(
+/// Runs a query on the pool, listed while it waits and runs, and renders what comes out.
+async fn evaluate(
     api: &Api,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<(T, f64), ApiError> {
-    let timed = move || {
-        let began = Instant::now();
-        let result = work();
-        (result, began.elapsed().as_secs_f64())
-    };
-    Ok(api.queries.run(timed).await?)
+    params: &Params,
+    limit: usize,
+    (info, origin): (Arc<QueryInfo>, Origin),
+    context: QueryContext,
+    work: impl FnOnce(&Api, &QueryInfo, &QueryContext) -> Result<QueryResult, QueryError> + Send + 'static,
+) -> Result<Reply, ApiError> {
+    let cancel = context.cancel.clone().unwrap_or_default();
+    let _guard = CancelOnDrop(cancel.clone());
+    let listed = api.watch.active.enter(info.clone(), cancel);
+    let (asked, running) = (Instant::now(), api.clone());
+    let stats = params.get("stats").is_some();
+    let reply = api.queries.run(move || {
+        let _listed = listed;
+        let queued = asked.elapsed();
+        let result = work(&running, &info, &context);
+        let ran = asked.elapsed().saturating_sub(queued);
+        let outcome = result.as_ref();
+        running.watch.finished(&Finished { info: &info, origin: &origin, queued, ran, outcome });
+        // Rendered here: large answers take their time, which is not the other connections'.
+        result.map(|result| render::result(result, limit, stats.then_some(queued)))
+    });
+    reply.await?.map_err(query_error)
+}
+
+/// Who asks.
+pub struct Caller {
+    client: String,
+    method: String,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Caller, Self::Rejection> {
+        let client = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        Ok(Caller {
+            client: client.map_or_else(String::new, |ConnectInfo(address)| address.ip().to_string()),
+            method: parts.method.to_string(),
+        })
+    }
+}
+
+impl Caller {
+    fn info(&self, query: &str, (start, end): (TimestampMs, TimestampMs), step: i64) -> Arc<QueryInfo> {
+        Arc::new(QueryInfo { query: query.to_owned(), start, end, step, client: self.client.clone() })
+    }
+
+    fn origin(self, path: &str) -> Origin {
+        Origin::Http { client: self.client, method: self.method, path: path.to_owned() }
+    }
 }
 
 pub async fn exemplars(State(api): State<Api>, params: Params) -> Result<Reply, ApiError> {
@@ -117,12 +167,19 @@ fn collect_selectors(expr: &Expr, out: &mut Vec<Vec<Matcher>>) {
     }
 }
 
-pub async fn format(params: Params) -> Result<Reply, ApiError> {
-    let expr =
-        promql_syntax::parse(required(&params, "query")).map_err(|e| ApiError::parameter("query", e))?;
+pub async fn format(State(api): State<Api>, params: Params) -> Result<Reply, ApiError> {
     let mut out = String::new();
-    write_string(&mut out, &expr.to_string());
-    Ok(Reply::new(out))
+    write_string(&mut out, &parsed(&api, &params)?.pretty());
+    Ok(Reply::new(html_escaped(out)))
+}
+
+pub async fn parse(State(api): State<Api>, params: Params) -> Result<Reply, ApiError> {
+    Ok(Reply::new(ast_json(&parsed(&api, &params)?)))
+}
+
+fn parsed(api: &Api, params: &Params) -> Result<Expr, ApiError> {
+    let options = api.engine.settings().parse_options;
+    promql_syntax::parse_with(required(params, "query"), options).map_err(|e| ApiError::parameter("query", e))
 }
 
 fn context(api: &Api, params: &Params) -> Result<QueryContext, ApiError> {
@@ -133,7 +190,13 @@ fn context(api: &Api, params: &Params) -> Result<QueryContext, ApiError> {
             Some(times::parse_duration(text).map_err(|e| ApiError::parameter("lookback_delta", e))?)
         }
     };
-    Ok(QueryContext { cancel: Some(Arc::new(AtomicBool::new(false))), deadline: Some(deadline), lookback_ms })
+    Ok(QueryContext {
+        cancel: Some(Arc::new(AtomicBool::new(false))),
+        deadline: Some(deadline),
+        lookback_ms,
+        trace: matches!(params.get("trace"), Some("1" | "true")),
+        per_step_stats: params.get("stats") == Some("all"),
+    })
 }
 
 fn query_error(e: QueryError) -> ApiError {
