@@ -34,6 +34,7 @@ mod part;
 mod querier;
 mod record;
 mod recovery;
+mod retention;
 mod settings;
 mod state;
 mod statistics;
@@ -43,5 +44,6 @@ mod tests;
 
 pub use import::{Imported, Importer, WindowImport};
 pub use metrics::{Gauges, StoreMetrics};
+pub use retention::{RETENTION_RULES_MAX, RetentionRule};
 pub use settings::Settings;
 pub use store::{PartSummary, Store};

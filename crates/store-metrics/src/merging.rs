@@ -1,10 +1,9 @@
-//! Small parts into larger ones, old parts away, deleted samples out.
+//! Small parts into larger ones, deleted samples out.
 //!
 //! Writing the merged part takes long and happens without the maintenance lock; only the publication takes
 //! it. Should a deletion have come between, the merged part does not know of it and is thrown away.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use kernel::{PartId, PartInfo, Publication};
 use storage::{ErrorKind, StoreError};
@@ -40,7 +39,23 @@ impl Core {
     fn rewrite(&self, sources: &[LivePart]) -> Result<bool, StoreError> {
         let inputs: Vec<(Arc<SeriesPart>, Arc<Tombstones>)> =
             sources.iter().map(|live| (live.part.clone(), live.tombstones.clone())).collect();
-        let Some(add) = merge_parts(&self.table, &inputs, &|| self.is_closed())? else { return Ok(false) };
+        self.replace(sources, &inputs)
+    }
+
+    /// Replaces a part by one without what is deleted in it and without what is `gone`. Returns whether
+    /// that came about.
+    pub fn rewrite_without(&self, live: &LivePart, gone: &Tombstones) -> Result<bool, StoreError> {
+        let mut tombstones = Tombstones::clone(&live.tombstones);
+        tombstones.extend(gone);
+        self.replace(std::slice::from_ref(live), &[(live.part.clone(), Arc::new(tombstones))])
+    }
+
+    fn replace(
+        &self,
+        sources: &[LivePart],
+        inputs: &[(Arc<SeriesPart>, Arc<Tombstones>)],
+    ) -> Result<bool, StoreError> {
+        let Some(add) = merge_parts(&self.table, inputs, &|| self.is_closed())? else { return Ok(false) };
         let mut maintenance = self.maintenance();
         let mut state = maintenance.state.clone();
         for live in sources {
@@ -69,33 +84,6 @@ impl Core {
         let remove = parts.iter().map(|part| part.id).collect();
         self.table.publish(Publication { add: parts, ..Publication::default() }).map_err(from_kernel)?;
         self.table.publish(Publication { remove, ..Publication::default() }).map_err(from_kernel)
-    }
-
-    /// Removes parts by age and by size.
-    pub fn expire(&self) -> Result<(), StoreError> {
-        let retention_ms = self.retention_ms.load(Ordering::Relaxed);
-        let retention_bytes = self.retention_bytes.load(Ordering::Relaxed);
-        let mut removed = 0;
-        if retention_ms > 0
-            && let Some(now) = self.newest_credible()
-        {
-            let gone = self.table.retain(now.saturating_sub(retention_ms)).map_err(from_kernel)?;
-            StoreMetrics::add(&self.metrics.time_retentions, u64::from(gone > 0));
-            removed += gone;
-        }
-        if retention_bytes > 0 {
-            let gone = self.table.retain_bytes(retention_bytes).map_err(from_kernel)?;
-            StoreMetrics::add(&self.metrics.size_retentions, u64::from(gone > 0));
-            removed += gone;
-        }
-        if removed > 0 {
-            let mut maintenance = self.maintenance();
-            let live: std::collections::BTreeSet<PartId> =
-                self.table.snapshot().iter().map(|part| part.id()).collect();
-            maintenance.state.tombstones.retain(|id, _| live.contains(id));
-            self.refresh_parts(&maintenance.state, false);
-        }
-        Ok(())
     }
 }
 

@@ -41,6 +41,10 @@ impl Tombstones {
         self.deletions.push(PartDeletion { mint, maxt, series });
     }
 
+    pub fn extend(&mut self, more: &Tombstones) {
+        self.deletions.extend(more.deletions.iter().cloned());
+    }
+
     pub fn len(&self) -> usize {
         self.deletions.len()
     }

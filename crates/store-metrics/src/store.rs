@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -23,6 +23,7 @@ use crate::log::Log;
 use crate::metrics::{Gauges, StoreMetrics};
 use crate::part::{PartCaches, SeriesPart};
 use crate::querier::StoreQuerier;
+use crate::retention::{LookedFor, RETENTION_RULES_MAX, Retention, RetentionRule};
 use crate::settings::Settings;
 use crate::state::{State, Tombstones};
 use crate::{recovery, statistics};
@@ -49,8 +50,7 @@ pub struct Core {
     pub closed: AtomicBool,
     maintenance: Mutex<Maintenance>,
     clock: Arc<dyn Clock>,
-    pub retention_ms: AtomicI64,
-    pub retention_bytes: AtomicU64,
+    retention: Mutex<Retention>,
     bell: Condvar,
     bell_lock: Mutex<()>,
 }
@@ -63,6 +63,8 @@ pub struct Maintenance {
     pub published: Option<Published>,
     /// The half window in which garbage was collected last.
     pub garbage_collected_at: i64,
+    /// What retention rules have looked for.
+    pub looked_for: LookedFor,
     /// Samples appended when the bytes in memory were counted last.
     pub counted_at: u64,
 }
@@ -139,11 +141,11 @@ impl Store {
             maintenance: Mutex::new(Maintenance {
                 state,
                 published: None,
+                looked_for: LookedFor::default(),
                 garbage_collected_at: i64::MIN,
                 counted_at: 0,
             }),
-            retention_ms: AtomicI64::new(settings.retention_ms),
-            retention_bytes: AtomicU64::new(settings.retention_bytes),
+            retention: Mutex::new(Retention::new(settings.retention_ms, settings.retention_bytes)),
             bell: Condvar::new(),
             bell_lock: Mutex::new(()),
             settings,
@@ -185,8 +187,20 @@ impl Store {
 
     /// Changes what is kept (`storage.tsdb.retention` is reloadable). Zero: no limit.
     pub fn set_retention(&self, ms: i64, bytes: u64) {
-        self.core.retention_ms.store(ms, Ordering::Relaxed);
-        self.core.retention_bytes.store(bytes, Ordering::Relaxed);
+        let mut retention = self.core.retention();
+        (retention.time_ms, retention.bytes) = (ms, bytes);
+    }
+
+    /// Changes how long some series are kept (`storage.tsdb.retention.rules`).
+    pub fn set_retention_rules(&self, rules: Vec<RetentionRule>) -> Result<(), StoreError> {
+        if rules.len() > RETENTION_RULES_MAX {
+            let message =
+                format!("{} retention rules exceed the limit of {RETENTION_RULES_MAX}", rules.len());
+            return Err(StoreError::new(storage::ErrorKind::LimitExceeded, message));
+        }
+        self.core.retention().rules = Arc::new(rules);
+        self.core.maintenance().looked_for.clear();
+        Ok(())
     }
 
     pub fn metrics(&self) -> &StoreMetrics {
@@ -323,6 +337,10 @@ impl Core {
             let begun = self.head.flush_begun.load(Ordering::Acquire);
             self.head.flush_published.store(begun, Ordering::Release);
         }
+    }
+
+    pub fn retention(&self) -> MutexGuard<'_, Retention> {
+        self.retention.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn now_ns(&self) -> i64 {

@@ -3,6 +3,7 @@
 mod crash;
 mod exemplars;
 mod import;
+mod keeping;
 mod model_based;
 mod order;
 mod power;

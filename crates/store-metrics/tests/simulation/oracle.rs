@@ -21,8 +21,8 @@ pub struct Oracle {
     pub newest: i64,
     /// Batches without an answer: all of one is there or nothing.
     unanswered: Vec<Vec<(Labels, i64, Sample)>>,
-    /// Everything older may have expired.
-    expired_before: i64,
+    /// Of the series that match, everything older may have expired.
+    expired: Vec<(Vec<Matcher>, i64)>,
 }
 
 /// One time of one series.
@@ -45,7 +45,7 @@ pub enum Occasion {
 
 impl Oracle {
     pub fn new(newest: i64) -> Oracle {
-        Oracle { newest, expired_before: i64::MIN, ..Oracle::default() }
+        Oracle { newest, ..Oracle::default() }
     }
 
     /// A batch was acknowledged.
@@ -104,14 +104,22 @@ impl Oracle {
         self.unanswered.clear();
     }
 
-    pub fn expired(&mut self, before: i64) {
-        self.expired_before = self.expired_before.max(before);
-        for cells in self.series.values_mut() {
-            for (_, cell) in cells.range_mut(..before) {
-                cell.may.extend(cell.must.take());
+    pub fn expired(&mut self, matchers: &[Matcher], before: i64) {
+        for (labels, cells) in &mut self.series {
+            if Matcher::all_match(matchers, labels) {
+                for (_, cell) in cells.range_mut(..before) {
+                    cell.may.extend(cell.must.take());
+                }
             }
         }
         self.unanswered.retain(|batch| batch.iter().all(|(_, t, _)| *t >= before));
+        self.expired.push((matchers.to_vec(), before));
+    }
+
+    /// Before this time samples of a series may be gone.
+    fn kept_from(&self, labels: &Labels) -> i64 {
+        let mine = self.expired.iter().filter(|(matchers, _)| Matcher::all_match(matchers, labels));
+        mine.map(|(_, before)| *before).max().unwrap_or(i64::MIN)
     }
 
     /// Compares everything, and learns which of the uncertain samples are there.
@@ -121,10 +129,13 @@ impl Oracle {
         if occasion == Occasion::Opened {
             self.check_whole_batches(&found)?;
         }
+        let kept_from: BTreeMap<Labels, i64> =
+            self.series.keys().map(|labels| (labels.clone(), self.kept_from(labels))).collect();
         for (labels, cells) in &mut self.series {
             let there = found.get(labels);
+            let kept_from = kept_from.get(labels).copied().unwrap_or(i64::MIN);
             cells.retain(|t, cell| match there.and_then(|samples| samples.get(t)) {
-                Some(sample) if *t >= self.expired_before => {
+                Some(sample) if *t >= kept_from => {
                     if occasion == Occasion::Opened {
                         *cell = Cell { must: Some(sample.clone()), ..Cell::default() };
                     } else if !cell.unsure {

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kernel::FsyncPolicy;
-use model::{Labels, Matcher};
+use model::{Labels, MatchOp, Matcher};
 use platform::{Clock, Disk, Fault, ManualClock, PowerLoss, Random, SimDisk};
 use storage::metrics::{MetricsAdmin, SeriesRef};
 use storage::{ErrorKind, MetricsStore, StoreError};
-use store_metrics::{Settings, Store};
+use store_metrics::{RetentionRule, Settings, Store};
 
 use crate::oracle::{Occasion, Oracle, read};
 use crate::rot::Given;
@@ -24,6 +24,8 @@ pub struct World {
     pub random: Random,
     pub settings: Settings,
     pub oracle: Oracle,
+    /// Some series are kept shorter than others.
+    rule: bool,
     refs: Vec<Option<SeriesRef>>,
     /// Something is wrong with the disk, so operations may fail.
     trouble: bool,
@@ -56,7 +58,9 @@ impl World {
             background: false,
             ..Settings::default()
         };
+        let rule = random.one_in(3);
         let world = World {
+            rule,
             disk: SimDisk::new(),
             clock: Arc::new(ManualClock::at_ms(START + HOUR)),
             random,
@@ -79,7 +83,12 @@ impl World {
 
     pub fn open(&self) -> Result<Store, StoreError> {
         let clock: Arc<dyn Clock> = self.clock.clone();
-        Store::open_on(Arc::new(self.disk.clone()), Path::new(DIR), self.settings.clone(), clock)
+        let disk = Arc::new(self.disk.clone());
+        let store = Store::open_on(disk, Path::new(DIR), self.settings.clone(), clock)?;
+        if self.rule {
+            store.set_retention_rules(vec![RetentionRule { matchers: ruled(), time_ms: RULE_MS }])?;
+        }
+        Ok(store)
     }
 
     /// All lives, and what is left in the end.
@@ -403,11 +412,21 @@ impl World {
 
     /// Data ends when both clock and newest sample say that it is too old.
     fn note_expiry(&mut self) {
+        let now = self.oracle.newest.min(self.clock.now_ms());
         if self.settings.retention_ms > 0 {
-            let now = self.oracle.newest.min(self.clock.now_ms());
-            self.oracle.expired(now - self.settings.retention_ms);
+            self.oracle.expired(&[], now - self.settings.retention_ms);
+        }
+        if self.rule {
+            self.oracle.expired(&ruled(), now - RULE_MS);
         }
     }
+}
+
+/// How long the series that a rule speaks of are kept.
+const RULE_MS: i64 = 12 * HOUR;
+
+fn ruled() -> Vec<Matcher> {
+    vec![Matcher::new(MatchOp::Regex, "host", "h[0-3]").unwrap()]
 }
 
 fn words(matchers: &[Matcher]) -> String {
