@@ -11,6 +11,7 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 
 use crate::explain::explain;
 use crate::oauth2::TokenSource;
+use crate::plain::PlainGet;
 use crate::settings::{HttpClientConfig, TlsConfig};
 use crate::tls;
 
@@ -93,6 +94,21 @@ impl Client {
     pub fn request(&self, method: reqwest::Method, url: &str) -> Result<reqwest::RequestBuilder, String> {
         let request = self.client()?.request(method, url);
         Ok(if self.inner.config.has_headers() { request.headers(self.headers()?) } else { request })
+    }
+
+    /// A request to be made over and over on a connection of its own, with these headers; `None` when it needs
+    /// more than plain HTTP. It follows no redirection.
+    pub fn plain(&self, url: &str, headers: &[(&str, &str)]) -> Option<PlainGet> {
+        let Inner { config, socket, .. } = &*self.inner;
+        let has_proxy =
+            config.proxy_from_environment || config.proxy_url.as_ref().is_some_and(|u| !u.is_empty());
+        let url = reqwest::Url::parse(url).ok()?;
+        let is_plain = url.scheme() == "http"
+            && url.username().is_empty()
+            && url.password().is_none()
+            && !has_proxy
+            && !config.has_headers();
+        is_plain.then(|| PlainGet::new(url, socket.clone(), headers))
     }
 
     fn client(&self) -> Result<reqwest::Client, String> {

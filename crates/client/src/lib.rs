@@ -3,7 +3,7 @@
 //! Everyone who calls out as a configuration file says uses it: scraping, discovery, alert delivery,
 //! receivers. `settings` are the keys and what makes them invalid, `tls` turns `tls_config` into a
 //! ready configuration (mail uses that part alone), `proxy` and `oauth2` are the parts of those names, `http`
-//! is the client itself, `explain` says what went wrong in Go's words.
+//! is the client itself, `plain` a shorter way for one request made over and over, `explain` says what went wrong in Go's words.
 //!
 //! Invariant: secrets in files are read at each request, and certificates when their files have changed, so
 //! rotating them needs no reload.
@@ -11,6 +11,7 @@
 mod explain;
 mod http;
 mod oauth2;
+mod plain;
 mod proxy;
 mod settings;
 mod tls;
@@ -21,5 +22,6 @@ mod tests;
 pub use explain::explain;
 pub use http::Client;
 pub use oauth2::OAuth2;
+pub use plain::{PlainAnswer, PlainError, PlainGet};
 pub use settings::{Authorization, BasicAuth, HeaderSources, HttpClientConfig, TlsConfig, TlsVersion};
 pub use tls::client_config;

@@ -2,11 +2,10 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
 
 use bytes::{Bytes, BytesMut};
-use client::{Client, HttpClientConfig, explain};
+use client::{Client, HttpClientConfig, PlainError, PlainGet, explain};
 use expfmt::Dialect;
 use expfmt::exposition::Encoding;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderValue, USER_AGENT};
@@ -84,63 +83,88 @@ impl Fetcher {
         self.client.check_certificates()
     }
 
+    /// The way to one target, kept by its loop.
+    pub(crate) fn line(&self, target: &Target) -> Line {
+        let Ok(client) = self.client_of(target) else { return Line { plain: None } };
+        let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
+        let accept = text(self.accept_of(target));
+        let (user_agent, timeout) = (text(&self.user_agent), seconds(target));
+        let headers = [
+            ("User-Agent", user_agent.as_str()),
+            ("Accept", accept.as_str()),
+            ("Accept-Encoding", if self.compression { "gzip" } else { "identity" }),
+            ("X-Prometheus-Scrape-Timeout-Seconds", timeout.as_str()),
+        ];
+        Line { plain: client.plain(&target.url, &headers) }
+    }
+
     /// Fetches within the target's timeout.
-    pub(crate) async fn fetch(self: Arc<Self>, target: &Target) -> Result<Exposition, FetchError> {
-        let timeout = target.timeout.to_std();
-        match tokio::time::timeout(timeout, self.request(target, timeout)).await {
+    pub(crate) async fn fetch(&self, target: &Target, line: &mut Line) -> Result<Exposition, FetchError> {
+        match tokio::time::timeout(target.timeout.to_std(), self.request(target, line)).await {
             Ok(result) => result,
             Err(_) => Err(FetchError::Other(format!("Get {:?}: context deadline exceeded", target.url))),
         }
     }
 
-    async fn request(&self, target: &Target, timeout: Duration) -> Result<Exposition, FetchError> {
+    async fn request(&self, target: &Target, line: &mut Line) -> Result<Exposition, FetchError> {
+        let Some(plain) = &mut line.plain else { return self.long_way(target).await };
+        match plain.fetch(self.limit).await {
+            Ok(answer)
+                if matches!(answer.status, 301 | 302 | 303 | 307 | 308) && self.config.follow_redirects =>
+            {
+                self.long_way(target).await
+            }
+            Ok(answer) => {
+                check_status(answer.status, &answer.reason)?;
+                let encoding = encoding(&answer.content_type, self.fallback);
+                Ok(Exposition { body: answer.body, encoding })
+            }
+            Err(PlainError::BodyTooLong) => Err(self.too_long()),
+            Err(PlainError::Failed(e)) => Err(FetchError::Other(e)),
+        }
+    }
+
+    /// Through the general client.
+    async fn long_way(&self, target: &Target) -> Result<Exposition, FetchError> {
         let fail = |e: &reqwest::Error| FetchError::Other(explain(e));
-        let client = self.client_of(target).map_err(FetchError::Other)?;
-        let accept = if target.reading.native_histograms { &self.accept_native } else { &self.accept };
         let refuse = |e| FetchError::Other(format!("Get {:?}: {e}", target.url));
+        let client = self.client_of(target).map_err(refuse)?;
         client.ready().await.map_err(refuse)?;
         let mut request = client
             .get(&target.url)
             .map_err(refuse)?
-            .header(ACCEPT, accept)
+            .header(ACCEPT, self.accept_of(target))
             .header(USER_AGENT, &self.user_agent)
-            .header("X-Prometheus-Scrape-Timeout-Seconds", model::float::format_f(timeout.as_secs_f64()));
+            .header("X-Prometheus-Scrape-Timeout-Seconds", seconds(target));
         if !self.compression {
             request = request.header(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
         let mut response = request.send().await.map_err(|e| fail(&e))?;
         let status = response.status();
-        if status != reqwest::StatusCode::OK {
-            let reason = status.canonical_reason().unwrap_or("");
-            let text = format!("server returned HTTP status {} {reason}", status.as_u16());
-            return Err(FetchError::Other(text.trim_end().to_owned()));
-        }
+        check_status(status.as_u16(), status.canonical_reason().unwrap_or(""))?;
         let content_type = response.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("");
         let encoding = encoding(content_type, self.fallback);
         let believed = response.content_length().unwrap_or(0).min(BODY_BYTES_BELIEVED);
-        let mut body = BytesMut::new();
-        let mut first = None;
+        let mut body = BytesMut::with_capacity(believed as usize);
         while let Some(chunk) = response.chunk().await.map_err(|e| fail(&e))? {
-            let length = body.len() as u64 + first.as_ref().map_or(0, Bytes::len) as u64 + chunk.len() as u64;
-            if length >= self.limit {
-                return Err(if self.limit_is_configured {
-                    FetchError::BodySizeLimit
-                } else {
-                    FetchError::Other(format!("body has more than {BODY_BYTES_MAX} bytes"))
-                });
-            }
-            // A body that comes in one piece is taken as it is.
-            if body.is_empty() && first.is_none() {
-                first = Some(chunk);
-                continue;
-            }
-            if let Some(first) = first.take() {
-                body.reserve((believed as usize).max(first.len() + chunk.len()));
-                body.extend_from_slice(&first);
+            if body.len() as u64 + chunk.len() as u64 >= self.limit {
+                return Err(self.too_long());
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Exposition { body: first.unwrap_or_else(|| body.freeze()), encoding })
+        Ok(Exposition { body: body.freeze(), encoding })
+    }
+
+    fn accept_of(&self, target: &Target) -> &HeaderValue {
+        if target.reading.native_histograms { &self.accept_native } else { &self.accept }
+    }
+
+    fn too_long(&self) -> FetchError {
+        if self.limit_is_configured {
+            FetchError::BodySizeLimit
+        } else {
+            FetchError::Other(format!("body has more than {BODY_BYTES_MAX} bytes"))
+        }
     }
 
     fn client_of(&self, target: &Target) -> Result<Client, String> {
@@ -153,6 +177,24 @@ impl Fetcher {
         by_socket.insert(path.clone(), client.clone());
         Ok(client)
     }
+}
+
+/// What a loop keeps of the way to its target.
+pub(crate) struct Line {
+    /// `None`: only the general client can ask this target.
+    plain: Option<PlainGet>,
+}
+
+fn check_status(status: u16, reason: &str) -> Result<(), FetchError> {
+    if status == 200 {
+        return Ok(());
+    }
+    let text = format!("server returned HTTP status {status} {reason}");
+    Err(FetchError::Other(text.trim_end().to_owned()))
+}
+
+fn seconds(target: &Target) -> String {
+    model::float::format_f(target.timeout.to_std().as_secs_f64())
 }
 
 /// The formats asked for, each a little less than the one before.

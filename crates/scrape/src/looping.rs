@@ -6,7 +6,6 @@ use std::time::Duration;
 use model::TimestampMs;
 use platform::Clock;
 use storage::{Appender, MetricsStore};
-use tokio::sync::Semaphore;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
@@ -25,14 +24,15 @@ use crate::rules::Rules;
 use crate::snapshot::Health;
 use crate::target::Target;
 
+/// Larger bodies are read aside, about a millisecond's work.
+const INLINE_BYTES_MAX: usize = 512 << 10;
+
 /// What all loops share.
 pub(crate) struct Engine {
     pub(crate) store: Arc<dyn MetricsStore>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: ScrapeMetrics,
     pub(crate) options: Options,
-    /// How many expositions may be read at the same time; committing may wait for the disk.
-    pub(crate) ingest_slots: Arc<Semaphore>,
     /// Cancelled when the process ends, which is no reason to end any series.
     pub(crate) shutdown: CancellationToken,
 }
@@ -77,6 +77,7 @@ pub(crate) async fn run(
     let mut grid =
         Grid::new(job.engine.clock.now_ms(), target.interval.as_ms(), job.engine.options.tolerance_ms());
     let mut memory = Memory::new(&job, &target);
+    let mut line = job.fetcher.line(&target);
     let interval_name = target.interval.to_string();
     let interval_histogram = job.engine.metrics.interval_histogram.with(&[&interval_name]);
     let mut last_start = None;
@@ -99,25 +100,17 @@ pub(crate) async fn run(
             None => tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                fetched = job.fetcher.clone().fetch(&target) => fetched,
+                fetched = job.fetcher.fetch(&target, &mut line) => fetched,
             },
         };
-        let Ok(slot) = job.engine.ingest_slots.clone().acquire_owned().await else { return };
-        let work = {
-            let (job, target) = (job.clone(), target.clone());
-            move || {
-                let _slot = slot;
-                memory.ingest(&job, &target, fetched, t, started);
-                memory
-            }
-        };
-        memory = match tokio::task::spawn_blocking(work).await {
-            Ok(memory) => memory,
-            Err(e) => {
-                tracing::error!(job = job.name, url = target.url, "reading an exposition failed: {e}");
-                Memory::new(&job, &target)
-            }
-        };
+        let size = fetched.as_ref().map_or(0, |exposition| exposition.body.len());
+        let stored = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            here_or_aside(size, || memory.ingest(&job, &target, fetched, t, started));
+        }));
+        if stored.is_err() {
+            tracing::error!(job = job.name, url = target.url, "reading an exposition failed");
+            memory = Memory::new(&job, &target);
+        }
     }
     end_of_run(&job, ticker, interval, memory).await;
 }
@@ -142,18 +135,18 @@ async fn end_of_run(
         () = engine.shutdown.cancelled() => return,
         t = wait => t,
     };
-    let Ok(slot) = engine.ingest_slots.clone().acquire_owned().await else { return };
-    let store = engine.store.clone();
-    let work = move || {
-        let _slot = slot;
-        let mut appender = store.appender();
-        append_stale(&mut *appender, &memory.cache.tracked(), t);
-        memory.report.append_stale(&mut *appender, t);
-        if let Err(e) = appender.commit() {
-            tracing::warn!("staleness markers of a target that is gone were not stored: {e}");
-        }
-    };
-    let _ = tokio::task::spawn_blocking(work).await;
+    let mut appender = engine.store.appender();
+    append_stale(&mut *appender, &memory.cache.tracked(), t);
+    memory.report.append_stale(&mut *appender, t);
+    if let Err(e) = appender.commit() {
+        tracing::warn!("staleness markers of a target that is gone were not stored: {e}");
+    }
+}
+
+/// Runs `work` on this thread. Loops have threads of their own, so work of a fraction of a millisecond is done
+/// where it is: handing it to another thread would cost as much. Other loops make way for a large body.
+fn here_or_aside(bytes: usize, work: impl FnOnce()) {
+    if bytes > INLINE_BYTES_MAX { tokio::task::block_in_place(work) } else { work() }
 }
 
 impl Memory {

@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use expfmt::Registry;
 use platform::Clock;
 use storage::MetricsStore;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -24,7 +23,7 @@ use crate::snapshot::{TargetMetadata, TargetsSnapshot};
 pub struct ScrapeManager {
     engine: Arc<Engine>,
     hostname: String,
-    runtime: tokio::runtime::Handle,
+    runtime: Threads,
     tasks: TaskTracker,
     /// By job name.
     pools: Mutex<BTreeMap<String, Pool>>,
@@ -54,20 +53,17 @@ impl ScrapeManager {
         registry: &Registry,
         options: Options,
     ) -> Arc<ScrapeManager> {
-        let cores = std::thread::available_parallelism().map_or(2, usize::from);
         let engine = Engine {
             store,
             clock,
             metrics: ScrapeMetrics::new(registry),
             options,
-            // Committing waits for the disk, so a few more than there are cores.
-            ingest_slots: Arc::new(Semaphore::new(2 * cores)),
             shutdown: CancellationToken::new(),
         };
         Arc::new(ScrapeManager {
             engine: Arc::new(engine),
             hostname: hostname(),
-            runtime: tokio::runtime::Handle::current(),
+            runtime: Threads::start(),
             tasks: TaskTracker::new(),
             pools: Mutex::default(),
         })
@@ -104,7 +100,7 @@ impl ScrapeManager {
             })?;
             jobs.push((config, Some(job)));
         }
-        let _in_runtime = self.runtime.enter();
+        let _in_runtime = self.runtime.handle.enter();
         let (mut next, mut reloaded) = (BTreeMap::new(), Vec::new());
         for (config, job) in jobs {
             let name = config.job_name.clone();
@@ -197,6 +193,35 @@ impl ScrapeManager {
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Pool>> {
         self.pools.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Threads for loops alone: what they store is stored where they run, and no query waits behind it.
+struct Threads {
+    handle: tokio::runtime::Handle,
+    /// `None` when the process could not have more threads and the caller's do the work.
+    own: Option<tokio::runtime::Runtime>,
+}
+
+impl Threads {
+    fn start() -> Threads {
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        match builder.worker_threads(cores).thread_name("scrape").enable_all().build() {
+            Ok(runtime) => Threads { handle: runtime.handle().clone(), own: Some(runtime) },
+            Err(e) => {
+                tracing::warn!("no threads for scraping alone: {e}");
+                Threads { handle: tokio::runtime::Handle::current(), own: None }
+            }
+        }
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.own.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 

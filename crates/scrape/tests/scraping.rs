@@ -73,7 +73,11 @@ impl Appender for MemoryAppender<'_> {
         if known.get(&name).and_then(|s| s.last()).is_some_and(|(last, _)| *last > t) {
             return Err(StoreError::new(ErrorKind::OutOfOrder, "out of order sample"));
         }
-        let Value::Float(v) = value else { panic!("no histograms here") };
+        // A histogram is remembered by its count.
+        let v = match value {
+            Value::Float(v) => v,
+            Value::Histogram(h) => h.count,
+        };
         self.batch.push((name.clone(), t, v));
         let at = refs.iter().position(|known| *known == name).unwrap_or_else(|| {
             refs.push(name);
@@ -126,7 +130,7 @@ fn show(v: f64) -> String {
 /// Answers every request with the current page and remembers the last request.
 struct Site {
     address: SocketAddr,
-    page: Arc<Mutex<String>>,
+    page: Arc<Mutex<Vec<u8>>>,
     request: Arc<Mutex<String>>,
 }
 
@@ -148,13 +152,18 @@ impl Site {
     }
 
     fn show(&self, head: &str, body: &str) {
-        *self.page.lock().unwrap() =
-            format!("HTTP/1.1 {head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        self.show_bytes(head, body.as_bytes());
+    }
+
+    fn show_bytes(&self, head: &str, body: &[u8]) {
+        let mut page = format!("HTTP/1.1 {head}\r\nContent-Length: {}\r\n\r\n", body.len()).into_bytes();
+        page.extend_from_slice(body);
+        *self.page.lock().unwrap() = page;
     }
 }
 
 /// One keep-alive connection; ends when the client goes.
-fn serve(mut stream: std::net::TcpStream, page: &Mutex<String>, request: &Mutex<String>) {
+fn serve(mut stream: std::net::TcpStream, page: &Mutex<Vec<u8>>, request: &Mutex<String>) {
     let mut head = Vec::new();
     let mut byte = [0];
     while let Ok(1) = stream.read(&mut byte) {
@@ -163,7 +172,7 @@ fn serve(mut stream: std::net::TcpStream, page: &Mutex<String>, request: &Mutex<
             *request.lock().unwrap() = String::from_utf8_lossy(&head).into_owned();
             head.clear();
             let reply = page.lock().unwrap().clone();
-            if stream.write_all(reply.as_bytes()).is_err() {
+            if stream.write_all(&reply).is_err() {
                 return;
             }
         }
@@ -408,5 +417,219 @@ async fn unreachable_dropped_and_too_many() {
             w.manager.targets().active.iter().any(|t| t.last_error.contains("/nonexistent"))
         })
         .await;
+    world.manager.shutdown().await;
+}
+
+/// `{name="x"}` as a delimited message of one native histogram with `count` observations in one bucket.
+fn native_histogram(count: u8) -> Vec<u8> {
+    let histogram = [0x08, count, 0x62, 0x02, 0x10, 0x01, 0x68, 2 * count];
+    let metric = [&[0x3a, histogram.len() as u8][..], &histogram].concat();
+    let family = [&[0x0a, 0x01, b'h', 0x18, 0x04, 0x22, metric.len() as u8][..], &metric].concat();
+    [&[family.len() as u8][..], &family].concat()
+}
+
+const PROTOBUF: &str = "200 OK\r\nContent-Type: application/vnd.google.protobuf; \
+                        proto=io.prometheus.client.MetricFamily; encoding=delimited";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn native_histograms_are_asked_for_and_stored() {
+    let (world, site) = (World::new(), Site::start());
+    site.show_bytes(PROTOBUF, &native_histogram(3));
+    world.apply_job(&site, "scrape_native_histograms: true");
+    let native = r#"h{instance="i", job="j"}"#;
+    world.until_last(native, "3").await;
+    let request = site.request.lock().unwrap().to_lowercase();
+    assert!(request.contains("accept: application/vnd.google.protobuf;proto="), "{request}");
+    site.show_bytes(PROTOBUF, b"\x05\xff\xff\xff\xff\xff");
+    world.until_error("unexpected EOF").await;
+    world.until_last(native, "stale").await;
+    site.show_bytes(PROTOBUF, &native_histogram(5));
+    world.until_last(native, "5").await;
+    // Without the wish the same message is a classic histogram, with one bucket.
+    world.apply_job(&site, "");
+    world.until_last(r#"h_bucket{instance="i", job="j", le="+Inf"}"#, "5").await;
+    world.manager.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_target_with_too_many_series_hurts_itself_only() {
+    let registry = Registry::new();
+    let options = scrape::Options { target_series_max: 100, ..scrape::Options::new("3.0.0") };
+    let store = Arc::new(MemoryStore::default());
+    let manager = ScrapeManager::start_with(store.clone(), Arc::new(SystemClock::new()), &registry, options);
+    let world = World { store, registry, manager };
+    let (good, bad) = (Site::start(), Site::start());
+    good.show(TEXT, "good 1\n");
+    bad.show(TEXT, "bad 1\n");
+    let job = |name: &str, site: &Site| {
+        format!(
+            "- {{job_name: {name}, scrape_interval: 100ms, scrape_timeout: 100ms, static_configs: \
+             [{{targets: ['{}'], labels: {{instance: i}}}}]}}\n",
+            site.address
+        )
+    };
+    world.apply(&(job("good", &good) + &job("bad", &bad))).unwrap();
+    world.until_last(r#"up{instance="i", job="bad"}"#, "1").await;
+    let many: String = (0..1000).map(|i| format!("many{{i=\"{i}\"}} 1\n")).collect();
+    bad.show(TEXT, &many);
+    world.until_last(r#"up{instance="i", job="bad"}"#, "0").await;
+    world.until_last(r#"bad{instance="i", job="bad"}"#, "stale").await;
+    world
+        .until("the limit is named", |w| {
+            let targets = w.manager.targets().active;
+            targets.iter().any(|t| t.last_error.starts_with("target series limit exceeded (limit: 100 "))
+        })
+        .await;
+    assert!(world.metric("prometheus_target_scrapes_exceeded_series_limit_total") >= 1.0);
+    assert!(world.store.refs.lock().unwrap().len() < 200, "the store saw no more series than the limit");
+    // The neighbour goes on, and so does the target once it behaves.
+    let before = world.store.values(r#"good{instance="i", job="good"}"#).len();
+    world
+        .until("the neighbour is still scraped", |w| {
+            w.store.values(r#"good{instance="i", job="good"}"#).len() > before + 2
+        })
+        .await;
+    bad.show(TEXT, "bad 2\n");
+    world.until_last(r#"bad{instance="i", job="bad"}"#, "2").await;
+    world.manager.shutdown().await;
+}
+
+/// Serves each connection the same bytes, then holds it open or closes it.
+fn raw_server(reply: impl Fn(&mut std::net::TcpStream) + Send + Sync + 'static) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let reply = Arc::new(reply);
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let reply = reply.clone();
+            std::thread::spawn(move || {
+                let mut head = [0; 4096];
+                let _ = stream.read(&mut head);
+                reply(&mut stream);
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hostile_targets_fail_with_a_reason_and_hurt_nobody() {
+    let world = World::new();
+    let good = Site::start();
+    good.show(TEXT, "good 1\n");
+    let head = format!("HTTP/1.1 {TEXT}\r\n");
+    let endless = {
+        let head = format!("{head}Transfer-Encoding: chunked\r\n\r\n");
+        raw_server(move |stream| {
+            let _ = stream.write_all(head.as_bytes());
+            let chunk = format!("8000\r\n{}\r\n", "#".repeat(0x8000));
+            while stream.write_all(chunk.as_bytes()).is_ok() {}
+        })
+    };
+    let bomb = {
+        let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        packer.write_all(&vec![b'#'; 8 << 20]).unwrap();
+        let packed = packer.finish().unwrap();
+        let head = format!("{head}Content-Encoding: gzip\r\nContent-Length: {}\r\n\r\n", packed.len());
+        raw_server(move |stream| {
+            let _ = stream.write_all(&[head.as_bytes(), &packed].concat());
+        })
+    };
+    let drip = {
+        let head = format!("{head}Content-Length: 1000\r\n\r\n");
+        raw_server(move |stream| {
+            let _ = stream.write_all(head.as_bytes());
+            while stream.write_all(b"#").is_ok() {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        })
+    };
+    let silent = raw_server(|stream| {
+        let _ = stream.read(&mut [0; 1]);
+    });
+    let short = {
+        let head = format!("{head}Content-Length: 1000\r\n\r\na 1\n");
+        raw_server(move |stream| {
+            let _ = stream.write_all(head.as_bytes());
+        })
+    };
+    let closing = raw_server(|_| {});
+    let nonsense = raw_server(|stream| {
+        let _ = stream.write_all(&[0xff; 64]);
+    });
+    let not_utf8 = raw_server(move |stream| {
+        let body = b"a{x=\"\xff\"} 1\n";
+        let head = format!("{head}Content-Length: {}\r\n\r\n", body.len());
+        let _ = stream.write_all(&[head.as_bytes(), body].concat());
+    });
+    let all = [
+        (endless, "body size limit exceeded"),
+        (bomb, "body size limit exceeded"),
+        (drip, "context deadline exceeded"),
+        (silent, "context deadline exceeded"),
+        (short, "EOF"),
+        (closing, "EOF"),
+        (nonsense, "malformed HTTP response"),
+        (not_utf8, "invalid UTF-8"),
+    ];
+    let targets: String = all.iter().map(|(address, _)| format!("'{address}', ")).collect();
+    world
+        .apply(&format!(
+            "- {{job_name: j, scrape_interval: 300ms, scrape_timeout: 300ms, body_size_limit: 1MB, static_configs: \
+             [{{targets: [{targets}]}}]}}\n\
+             - {{job_name: good, scrape_interval: 100ms, scrape_timeout: 100ms, static_configs: \
+             [{{targets: ['{}'], labels: {{instance: i}}}}]}}\n",
+            good.address
+        ))
+        .unwrap();
+    for (address, reason) in all {
+        world
+            .until(&format!("{address}: {reason}"), |w| {
+                let url = format!("http://{address}/metrics");
+                let targets = w.manager.targets().active;
+                targets.iter().any(|t| t.scrape_url == url && t.last_error.contains(reason))
+            })
+            .await;
+    }
+    let before = world.store.values(r#"good{instance="i", job="good"}"#).len();
+    world
+        .until("the neighbour is still scraped", |w| {
+            w.store.values(r#"good{instance="i", job="good"}"#).len() > before + 2
+        })
+        .await;
+    world.manager.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn targets_behind_sockets_and_chunked_answers() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("metrics.sock");
+    let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            std::thread::spawn(move || {
+                let mut head = [0; 4096];
+                while stream.read(&mut head).is_ok_and(|n| n > 0) {
+                    let chunks = "5\r\na{x=\"\r\n6\r\n1\"} 7\n\r\n0\r\n\r\n";
+                    let reply = format!("HTTP/1.1 {TEXT}\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}");
+                    if stream.write_all(reply.as_bytes()).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    let world = World::new();
+    world
+        .apply(&format!(
+            "- {{job_name: j, scrape_interval: 100ms, scrape_timeout: 100ms, static_configs: [{{targets: [localhost], \
+             labels: {{instance: i, __unix_socket__: '{}'}}}}]}}\n",
+            path.display()
+        ))
+        .unwrap();
+    world.until_last(r#"a{instance="i", job="j", x="1"}"#, "7").await;
+    let all = world.store.values(UP);
+    world.until("more scrapes on the same connection", |w| w.store.values(UP).len() > all.len() + 2).await;
+    assert!(!world.store.values(UP).contains(&"0".to_owned()));
     world.manager.shutdown().await;
 }
