@@ -178,6 +178,24 @@ impl Series {
         true
     }
 
+    /// As [`Series::push`] for a float that says nothing about its start.
+    #[inline]
+    pub fn push_float(
+        &mut self,
+        t: TimestampMs,
+        v: f64,
+        window_start: TimestampMs,
+        pool: &TimesPool,
+    ) -> bool {
+        let open = &mut self.open;
+        let goes_on = open.count() > 0 && open.count() < CHUNK_SAMPLES && open.first_t() >= window_start;
+        if goes_on && t > open.last_t() && !self.ends_in_histogram {
+            open.push(t, v);
+            return true;
+        }
+        self.push(t, Value::Float(v), 0, window_start, pool)
+    }
+
     fn push_late(&mut self, t: TimestampMs, value: Value, start: TimestampMs) -> bool {
         if t == self.last_t() {
             return false;
@@ -293,10 +311,7 @@ impl Series {
             return Newest::Unsure;
         }
         if self.open.count() > 0 && self.open.first_t() <= in_order_max {
-            return judge(match self.open.last_t() <= in_order_max {
-                true => Some((self.open.last_t(), f64::from_bits(self.open.last_value_bits()))),
-                false => self.open.reader().newest(in_order_max),
-            });
+            return judge(self.open.newest(in_order_max));
         }
         let Some(rest) = &self.rest else { return Newest::Nothing };
         let skipped = if skip_flushing { rest.flushing } else { 0 };

@@ -147,6 +147,29 @@ impl XorChunk {
         }
     }
 
+    /// The newest sample not after `maxt`. Queries look at the last moments, so the last sample and those it
+    /// repeats are known without decoding.
+    pub fn newest(&self, maxt: TimestampMs) -> Option<(TimestampMs, f64)> {
+        if self.count == 0 {
+            return None;
+        }
+        let value = f64::from_bits(self.last_value);
+        if self.last_t <= maxt {
+            return Some((self.last_t, value));
+        }
+        // So many samples before the last have its value and lie `last_delta` apart.
+        let alike = i128::from(self.repeats.min(self.count - 1));
+        if alike > 0 && self.last_delta > 0 {
+            let ahead = i128::from(self.last_t) - i128::from(maxt);
+            let back = (ahead + i128::from(self.last_delta) - 1) / i128::from(self.last_delta);
+            if back <= alike {
+                let t = self.last_t.wrapping_sub(self.last_delta.wrapping_mul(back as i64));
+                return Some((t, value));
+            }
+        }
+        self.reader().newest(maxt)
+    }
+
     fn put_repeats(&mut self) {
         let mut repeats = u32::from(std::mem::take(&mut self.repeats));
         if repeats == u32::from(self.count) && repeats > 0 {
@@ -457,9 +480,11 @@ mod tests {
                 let inside: Vec<(i64, f64)> =
                     samples.iter().copied().filter(|(t, _)| (mint..=maxt).contains(t)).collect();
                 assert_eq!(bits(&seen), bits(&inside), "{mint}..={maxt}");
-                let newest: Vec<(i64, f64)> = chunk.reader().newest(maxt).into_iter().collect();
                 let upto = samples.iter().copied().rfind(|(t, _)| *t <= maxt);
-                assert_eq!(bits(&newest), bits(&upto.into_iter().collect::<Vec<_>>()));
+                let upto = bits(&upto.into_iter().collect::<Vec<_>>());
+                for newest in [chunk.reader().newest(maxt), chunk.newest(maxt)] {
+                    assert_eq!(bits(&newest.into_iter().collect::<Vec<_>>()), upto);
+                }
             }
         }
         let first_t = chunk.first_t();
