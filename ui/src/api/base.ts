@@ -1,5 +1,5 @@
 // Where each signal's API lives, seen from this port. `null` means that this port cannot reach it.
-import { service } from "../app/service";
+import { root, service } from "../app/service";
 
 export type Signal = "metrics" | "logs" | "traces" | "alerts";
 
@@ -9,7 +9,7 @@ export const bases: Record<Signal, string | null> =
   service === "grafana"
     ? { metrics: proxied("prometheus"), logs: proxied("loki"), traces: proxied("jaeger"), alerts: proxied("alertmanager") }
     : {
-        metrics: service === "prometheus" ? "" : null,
+        metrics: service === "prometheus" ? root : null,
         logs: service === "loki" ? "" : null,
         traces: service === "jaeger" ? "" : null,
         alerts: service === "alertmanager" ? "" : null,

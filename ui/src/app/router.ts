@@ -3,7 +3,7 @@
 // Alertmanager keeps its page in the fragment (`/#/silences`), because links to it are in people's notifications;
 // every other service uses the path. The rest of the app sees one kind of location.
 import { createSignal } from "solid-js";
-import { service } from "./service";
+import { root, service } from "./service";
 
 export interface Location {
   path: string;
@@ -13,16 +13,20 @@ export interface Location {
 const inFragment = service === "alertmanager";
 
 function read(): Location {
-  if (!inFragment) return { path: window.location.pathname, query: new URLSearchParams(window.location.search) };
+  if (!inFragment) return { path: withoutRoot(window.location.pathname), query: new URLSearchParams(window.location.search) };
   const [path = "", search = ""] = window.location.hash.replace(/^#/, "").split("?", 2);
   return { path: path || "/", query: new URLSearchParams(search) };
+}
+
+function withoutRoot(path: string): string {
+  return root && (path === root || path.startsWith(`${root}/`)) ? path.slice(root.length) || "/" : path;
 }
 
 const [location, setLocation] = createSignal(read());
 export { location };
 
 export function href(path: string): string {
-  return inFragment ? `/#${path}` : path;
+  return inFragment ? `/#${path}` : root + path;
 }
 
 export function navigate(path: string, options: { replace?: boolean } = {}): void {
@@ -75,9 +79,9 @@ export function startRouter(): void {
     if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
     const link = (event.target as Element | null)?.closest?.("a");
     if (!link || link.target || link.hasAttribute("download") || link.origin !== window.location.origin) return;
-    if (link.pathname.startsWith("/api/") || link.dataset.external !== undefined) return;
+    if (withoutRoot(link.pathname).startsWith("/api/") || link.dataset.external !== undefined) return;
     event.preventDefault();
-    const path = inFragment ? link.hash.replace(/^#/, "") || "/" : link.pathname + link.search;
+    const path = inFragment ? link.hash.replace(/^#/, "") || "/" : withoutRoot(link.pathname) + link.search;
     navigate(path);
     window.scrollTo(0, 0);
   });

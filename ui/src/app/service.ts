@@ -7,6 +7,9 @@ const written = document.documentElement.dataset.service as Service | undefined;
 
 export const service: Service = written && known.includes(written) ? written : "grafana";
 
+/** Path under which this service is reached, without a slash at its end; the server writes it into <html data-base>. */
+export const root = document.documentElement.dataset.base ?? "";
+
 export const serviceTitles: Record<Service, string> = {
   grafana: "CloudOS Monitoring",
   prometheus: "Prometheus",
