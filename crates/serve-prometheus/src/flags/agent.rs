@@ -12,7 +12,7 @@ const AGENT_ONLY: &[&str] = &["storage.agent."];
 const AGENT_RETENTION_MS: i64 = 4 * 3_600_000;
 
 /// The end is not held up for what is safe on disk.
-const FLUSH_DEADLINE_DEFAULT: Duration = Duration::from_secs(5);
+const FLUSH_DEADLINE_DEFAULT: Duration = Duration::from_secs(2);
 
 /// Refuses flags of the other mode, in the original's words.
 pub fn check_flags(flags: &Flags, agent: bool) -> Result<(), FlagError> {

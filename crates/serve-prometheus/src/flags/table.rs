@@ -158,7 +158,7 @@ pub const FLAGS: &[Flag] = &[
         "storage.remote.flush-deadline",
         "1m",
         "How long to wait flushing sample on shutdown or config reload. What is not sent then stays on disk, so \
-         without this flag the wait ends after 5s.",
+         without this flag the wait ends after 2s.",
     ),
     Flag::value(
         "storage.remote.queue-size",
