@@ -162,9 +162,12 @@ async fn save(outbox: &Arc<Outbox>) {
     }
 }
 
+/// Name, help and reading of a counter.
+type CounterRow = (&'static str, &'static str, fn(&Outbox) -> u64);
+
 fn register(registry: &Registry, outbox: &Arc<Outbox>) {
     let name = |suffix: &str| format!("prometheus_remote_storage_{suffix}");
-    let counters: [(&str, &str, fn(&Outbox) -> u64); 3] = [
+    let counters: [CounterRow; 3] = [
         (
             "samples_in_total",
             "Samples in to remote storage, compare to samples out for queue managers.",

@@ -12,6 +12,7 @@ mod error;
 mod reader;
 mod record;
 mod state;
+mod steps;
 #[cfg(test)]
 mod tests;
 
@@ -34,6 +35,7 @@ pub(crate) use reader::{Reader, Record};
 pub use record::{Entry, Payload};
 pub use state::Place;
 use state::{Generation, Saved};
+use steps::Steps;
 
 type FastMap<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
@@ -73,6 +75,9 @@ pub struct Outbox {
     saving: Mutex<()>,
     /// Whether anybody reads.
     active: AtomicBool,
+    steps: Steps,
+    /// Where this process began to write: what is before was perhaps sent already.
+    begun: Place,
     end: watch::Sender<u64>,
     newest: AtomicI64,
     failed: AtomicU64,
@@ -109,8 +114,16 @@ impl Outbox {
             fsync: settings.sync_interval.map_or(FsyncPolicy::Off, FsyncPolicy::Interval),
             ..WalOptions::default()
         };
-        let (table, _) = Table::open(disk, dir, TableOptions { wal, ..TableOptions::default() })?;
+        let (table, _) = Table::open(disk.clone(), dir, TableOptions { wal, ..TableOptions::default() })?;
         let mut saved = Saved::decode(&table.state())?;
+        let (steps, left) = Steps::open(disk.as_ref(), dir).map_err(|e| io(&dir.join("STEPS"), &e))?;
+        for (id, place) in left {
+            let cursor =
+                saved.cursors.iter_mut().find(|(known, cursor)| *known == id && cursor.lsn < place.lsn);
+            if let Some((_, cursor)) = cursor {
+                *cursor = place;
+            }
+        }
         let last = saved.generations.last().copied();
         let before = samples_until_end(&table, last)?;
         let end = Place { lsn: table.wal_end().0, before };
@@ -127,6 +140,8 @@ impl Outbox {
         };
         Ok(Outbox {
             active: AtomicBool::new(!state.cursors.is_empty()),
+            steps,
+            begun: end,
             end: watch::Sender::new(end.lsn),
             table,
             settings,
@@ -236,7 +251,14 @@ impl Outbox {
         {
             *cursor = place;
             state.changed = true;
+            // The next save makes up for a note that fails.
+            let _ = self.steps.note(id, place);
         }
+    }
+
+    /// Where this process began to write: what is before may have been sent by the last one.
+    pub(crate) fn begun(&self) -> Place {
+        self.begun
     }
 
     /// Makes the cursors durable and deletes what all of them have passed.
@@ -260,6 +282,8 @@ impl Outbox {
         let publication =
             Publication { low_water: Some(low_water), state: Some(saved.encode()), ..Publication::default() };
         self.table.publish(publication).inspect_err(|_| self.state().changed = true)?;
+        // A step noted since then may go as well: it is in the next save.
+        self.steps.clear().map_err(|e| io(&self.steps.path, &e))?;
         Ok(())
     }
 
@@ -406,6 +430,10 @@ impl State {
         let passed = self.generations.iter().skip(1).take_while(|next| next.start.lsn <= slowest).count();
         self.generations.drain(..passed);
     }
+}
+
+fn io(path: &Path, error: &std::io::Error) -> OutboxError {
+    OutboxError(kernel::KernelError::new(KernelErrorKind::Io, format!("{}: {error}", path.display())))
 }
 
 fn samples_in(rows: &[Row]) -> u64 {

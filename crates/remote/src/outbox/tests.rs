@@ -94,6 +94,12 @@ fn a_death_without_saving_sends_again_and_loses_nothing() {
     let (_, place) = drain(&mut Reader::new(outbox.clone(), A));
     outbox.advance(A, place.unwrap());
     drop(outbox);
+    // The step was noted, though not saved.
+    let outbox = open(&disk);
+    assert_eq!(seen(&outbox, A).len(), 0);
+    drop(outbox);
+    // A step that the platter never saw.
+    disk.remove(&PathBuf::from("/remote/STEPS")).unwrap();
     let outbox = open(&disk);
     assert_eq!(seen(&outbox, A).len(), 15);
     outbox.advance(A, place.unwrap());

@@ -23,11 +23,45 @@ pub(super) async fn run(shared: Arc<Shared>, shard: Arc<Shard>) {
             return;
         }
         shard.done();
+        shared.around.outbox.advance(shared.id, shared.place());
     }
+}
+
+/// How sending a batch ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Settled,
+    /// Refused for good, and not yet booked as lost.
+    Refused,
+    /// Given up because the sender stops.
+    Stopped,
 }
 
 /// False when it was given up because the sender stops.
 async fn deliver(shared: &Arc<Shared>, batch: Vec<Item>) -> bool {
+    let begun = shared.around.outbox.begun().lsn;
+    let (old, new): (Vec<Item>, Vec<Item>) = batch.into_iter().partition(|item| item.place.lsn < begun);
+    if !old.is_empty() {
+        // The last process may have sent some of this. A receiver that refuses a whole request for the sake
+        // of a sample it has already must not take the rest along: each record gets a chance of its own.
+        let records: Vec<Vec<Item>> = old.chunk_by(|a, b| a.place == b.place).map(<[Item]>::to_vec).collect();
+        match send(shared, old, records.len() == 1).await {
+            End::Settled => {}
+            End::Stopped => return false,
+            End::Refused => {
+                for record in records {
+                    if send(shared, record, true).await == End::Stopped {
+                        return false;
+                    }
+                }
+            }
+        }
+    }
+    new.is_empty() || send(shared, new, true).await != End::Stopped
+}
+
+/// Tries until there is an answer. A refusal is booked as a loss if it is the `last_word` on these items.
+async fn send(shared: &Arc<Shared>, batch: Vec<Item>, last_word: bool) -> End {
     let mut batch = Arc::new(batch);
     let (mut body, mut backoff) = (None, Backoff::new(shared));
     for attempt in 0u32.. {
@@ -35,63 +69,65 @@ async fn deliver(shared: &Arc<Shared>, batch: Vec<Item>) -> bool {
             body = None;
         }
         if batch.is_empty() {
-            return true;
+            return End::Settled;
         }
+        let amount = amount(batch.iter());
         let bytes = match &body {
             Some(bytes) => Bytes::clone(bytes),
             None => match build(shared, &batch).await {
                 Ok(bytes) => body.insert(bytes).clone(),
                 Err(error) => {
-                    refuse(shared, amount(batch.iter()), &error);
-                    return true;
+                    refuse(shared, amount, &error);
+                    return End::Settled;
                 }
             },
         };
         let (size, begun) = (bytes.len() as u64, Instant::now());
         let result = tokio::select! {
-            () = shared.abandon.cancelled() => return false,
+            () = shared.abandon.cancelled() => return End::Stopped,
             result = shared.poster.post(bytes, attempt) => result,
         };
         let took = begun.elapsed();
         shared.metrics.duration.observe(took.as_secs_f64());
-        let amount = amount(batch.iter());
-        {
-            let rates = lock(&shared.rates);
-            rates.sending_ns.add(took.as_nanos() as u64);
-        }
+        lock(&shared.rates).sending_ns.add(took.as_nanos() as u64);
         match result {
             Ok(written) => {
                 answered(shared, &batch, amount);
                 shared.metrics.bytes.add(size);
                 settle(shared, amount, written);
-                return true;
+                return End::Settled;
             }
             Err(failure) if failure.recoverable => {
                 shared.metrics.retried.add(amount);
                 if shared.flushing.load(Ordering::Acquire) {
-                    return false;
+                    return End::Stopped;
                 }
-                let wait = backoff.next(&failure);
-                let (remote_name, url) = (&shared.name, &shared.config.url);
-                let err = failure.message;
-                if attempt == 0 {
-                    tracing::warn!(remote_name, url, err, "Failed to send batch, retrying");
-                } else {
-                    tracing::debug!(remote_name, url, err, attempt, "Failed to send batch, retrying");
-                }
-                tokio::select! {
-                    () = shared.stop.cancelled() => {}
-                    () = tokio::time::sleep(wait) => {}
-                }
+                wait(shared, backoff.next(&failure), attempt, &failure).await;
             }
             Err(failure) => {
                 answered(shared, &batch, amount);
+                if !last_word {
+                    return End::Refused;
+                }
                 refuse(shared, amount, &failure.message);
-                return true;
+                return End::Settled;
             }
         }
     }
-    false
+    End::Stopped
+}
+
+async fn wait(shared: &Shared, wait: Duration, attempt: u32, failure: &Failure) {
+    let (remote_name, url, err) = (&shared.name, &shared.config.url, &failure.message);
+    if attempt == 0 {
+        tracing::warn!(remote_name, url, err, "Failed to send batch, retrying");
+    } else {
+        tracing::debug!(remote_name, url, err, attempt, "Failed to send batch, retrying");
+    }
+    tokio::select! {
+        () = shared.stop.cancelled() => {}
+        () = tokio::time::sleep(wait) => {}
+    }
 }
 
 /// Waiting between attempts: twice as long each time, or as long as the remote says.

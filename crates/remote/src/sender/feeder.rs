@@ -214,32 +214,29 @@ impl Crew {
     /// Lets the shards empty themselves, however long that takes, unless told to stop.
     async fn drain(&mut self, shared: &Shared) {
         self.shards.iter().for_each(|shard| shard.end());
-        for task in &mut self.tasks {
-            tokio::select! {
-                () = shared.stop.cancelled() => return,
-                _ = task => {}
-            }
+        tokio::select! {
+            () = shared.stop.cancelled() => {}
+            () = finish(&mut self.tasks) => {}
         }
-        self.tasks.clear();
     }
 
     /// Lets the shards send what they have within the deadline.
     async fn end(mut self, shared: &Shared) {
         let deadline = *lock(&shared.flush_deadline);
         self.shards.iter().for_each(|shard| shard.end());
-        let all = async {
-            for task in &mut self.tasks {
-                if !task.is_finished() {
-                    let _ = task.await;
-                }
-            }
-        };
-        if tokio::time::timeout(deadline, all).await.is_err() {
+        if tokio::time::timeout(deadline, finish(&mut self.tasks)).await.is_err() {
             shared.abandon.cancel();
-            tracing::warn!(
-                remote_name = shared.name,
-                "not all samples in memory were sent in time; they stay on disk"
-            );
+            let remote_name = &shared.name;
+            tracing::warn!(remote_name, "not all samples in memory were sent in time; they stay on disk");
+            // Soon, now that nobody waits for answers any more.
+            finish(&mut self.tasks).await;
         }
+    }
+}
+
+async fn finish(tasks: &mut Vec<JoinHandle<()>>) {
+    while let Some(task) = tasks.last_mut() {
+        let _ = task.await;
+        tasks.pop();
     }
 }

@@ -220,6 +220,30 @@ async fn a_restart_goes_on_where_the_remote_was() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_perhaps_sent_before_does_not_take_the_rest_along() {
+    let disk = SimDisk::new();
+    let receiver = Receiver::start(&[]).await;
+    receiver.then(Answer::Status(500, ""));
+    let process = Process::start(&disk, 1 << 30);
+    process.apply(&[plain(&receiver)]);
+    for t in 1..=3 {
+        process.append(0..2, t);
+    }
+    receiver.wait(|r| !r.requests().is_empty()).await;
+    process.remotes.shutdown().await;
+    drop(process);
+    // The next process offers all three batches at once, then one by one. Only one of them is refused again.
+    receiver.answer_next(&[Answer::Status(400, ""), Answer::Status(400, "")]);
+    receiver.then(ACCEPT);
+    let process = Process::start(&disk, 1 << 30);
+    process.apply(&[plain(&receiver)]);
+    receiver.wait(|r| r.accepted().len() == 4).await;
+    assert_eq!(receiver.accepted(), [sample(0, 2), sample(1, 2), sample(0, 3), sample(1, 3)]);
+    assert_eq!(process.metric("prometheus_remote_storage_samples_failed_total"), 2.0);
+    process.remotes.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn settings_change_under_way() {
     let disk = SimDisk::new();
     let (a, b) = (Receiver::start(&[]).await, Receiver::start(&[]).await);

@@ -67,6 +67,10 @@ impl Receiver {
         self.state.lock().unwrap().after = Some(answer);
     }
 
+    pub fn answer_next(&self, answers: &[Answer]) {
+        self.state.lock().unwrap().answers = answers.iter().copied().collect();
+    }
+
     pub fn accepted(&self) -> Vec<String> {
         self.state.lock().unwrap().accepted.clone()
     }
