@@ -19,6 +19,7 @@ mod group;
 mod manager;
 mod metrics;
 mod notifier;
+mod offline;
 mod recording_rule;
 mod restore;
 #[cfg(test)]
@@ -31,6 +32,7 @@ pub use group::{GroupState, Health, RuleKind, RuleState};
 pub use manager::{Parts, RuleManager, Settings};
 pub use metrics::RuleMetrics;
 pub use notifier::{AlertmanagerConfig, Notifier, NotifierSettings};
+pub use offline::OfflineRules;
 pub use recording_rule::RecordingRule;
 
 use model::{Labels, Value};

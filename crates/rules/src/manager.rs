@@ -70,6 +70,32 @@ struct Running {
     cancel: CancellationToken,
 }
 
+/// A group as its file and the settings say.
+pub(crate) fn build_group(
+    file: &str,
+    spec: &GroupSpec,
+    settings: &Settings,
+    engine: &Arc<dyn QueryEngine>,
+) -> Group {
+    let external = Arc::new(settings.external_labels.clone());
+    let rule = |rule: &crate::RuleSpec| {
+        let mut labels = spec.labels.clone();
+        labels.extend(rule.labels.clone());
+        if rule.record.is_empty() {
+            let expander =
+                Expander::new(&rule.alert, engine.clone(), external.clone(), &settings.external_url);
+            Rule::Alerting(AlertingRule::new(rule, labels, expander))
+        } else {
+            Rule::Recording(RecordingRule::new(rule, labels))
+        }
+    };
+    let rules = spec.rules.iter().map(rule).collect();
+    let interval = spec.interval.map_or(settings.interval_ms, config::Duration::as_ms).max(1);
+    let offset = spec.query_offset.map_or(settings.query_offset_ms, config::Duration::as_ms);
+    let fingerprint = format!("{spec:?} {interval} {offset}");
+    Group::new(spec.name.clone(), file.to_owned(), interval, offset, spec.limit, fingerprint, rules)
+}
+
 impl RuleManager {
     pub fn new(parts: Parts) -> Arc<RuleManager> {
         Arc::new(RuleManager {
@@ -96,7 +122,7 @@ impl RuleManager {
             state.groups.drain(..).map(|r| (r.group.key(), r)).collect();
         let mut groups = Vec::new();
         for (file, spec) in loaded {
-            let group = self.build(&file, &spec, &settings);
+            let group = build_group(&file, &spec, &settings, &self.parts.engine);
             match before.remove(&group.key()) {
                 Some(old) if same_surroundings && old.group.fingerprint == group.fingerprint => {
                     groups.push(old)
@@ -119,26 +145,6 @@ impl RuleManager {
             old.group.end_series(&*self.parts.store, self.parts.clock.now_ms());
         }
         Ok(())
-    }
-
-    fn build(&self, file: &str, spec: &GroupSpec, settings: &Settings) -> Group {
-        let external = Arc::new(settings.external_labels.clone());
-        let rule = |rule: &crate::RuleSpec| {
-            let mut labels = spec.labels.clone();
-            labels.extend(rule.labels.clone());
-            if rule.record.is_empty() {
-                let engine = self.parts.engine.clone();
-                let expander = Expander::new(&rule.alert, engine, external.clone(), &settings.external_url);
-                Rule::Alerting(AlertingRule::new(rule, labels, expander))
-            } else {
-                Rule::Recording(RecordingRule::new(rule, labels))
-            }
-        };
-        let rules = spec.rules.iter().map(rule).collect();
-        let interval = spec.interval.map_or(settings.interval_ms, config::Duration::as_ms).max(1);
-        let offset = spec.query_offset.map_or(settings.query_offset_ms, config::Duration::as_ms);
-        let fingerprint = format!("{spec:?} {interval} {offset}");
-        Group::new(spec.name.clone(), file.to_owned(), interval, offset, spec.limit, fingerprint, rules)
     }
 
     fn spawn(self: &Arc<Self>, group: Group) -> Running {

@@ -305,6 +305,7 @@ async fn post(endpoint: &Endpoint, url: &str, batch: &[Queued]) -> Result<(), St
         return Ok(());
     }
     let timeout = Duration::from_millis(endpoint.config.timeout.as_ms().max(1) as u64);
+    endpoint.client.ready().await?;
     let request = endpoint.client.request(reqwest::Method::POST, url)?.timeout(timeout).json(&body);
     let reply = request.send().await.map_err(|e| client::explain(&e))?;
     if !reply.status().is_success() {

@@ -4,9 +4,13 @@
 //! and stores, never a running service's memory; what it prints on standard output is for programs, what it
 //! prints on standard error (progress, errors) for people.
 
+mod check;
 mod command;
+mod http;
 mod progress;
 mod promql_commands;
+mod query;
+mod test_rules;
 mod tsdb;
 
 use std::process::ExitCode;
@@ -15,7 +19,8 @@ pub use command::Context;
 use command::{Command, Failure};
 
 /// All commands of this crate.
-const COMMANDS: &[Command] = &[tsdb::COMMAND, promql_commands::COMMAND];
+const COMMANDS: &[Command] =
+    &[check::COMMAND, query::COMMAND, test_rules::COMMAND, tsdb::COMMAND, promql_commands::COMMAND];
 
 /// Name and purpose of each command, for the program's own help.
 pub fn commands() -> impl Iterator<Item = (&'static str, &'static str)> {

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use model::{Labels, Value};
 use promql::{Engine, EngineSettings, ErrorKind, ParseOptions, QueryContext, QueryError, QueryValue};
 
-use promql::notation::series_line;
 use crate::store::MemoryStore;
+use promql::notation::series_line;
 
 /// Series lines with a sample a minute.
 fn store(lines: &[&str]) -> MemoryStore {

@@ -5,9 +5,9 @@ use promql::{Engine, EngineSettings, MatrixSeries, ParseOptions, QueryContext, Q
 use promql_syntax::{At, Expr, ValueType, parse_with};
 
 use crate::nhcb;
-use promql::notation::Values;
 use crate::script::{Command, Eval, Expected, Pattern, When, parse};
 use crate::store::MemoryStore;
+use promql::notation::Values;
 
 pub struct Outcome {
     pub passed: usize,

@@ -143,7 +143,7 @@ fn eval_line(rest: &str, line: usize) -> Result<Eval, String> {
 
 fn expectation(line: &str, expected: &mut Expected) -> Result<(), String> {
     let Some(what) = line.strip_prefix("expect ") else {
-        if let Ok(v) = crate::notation::float(line) {
+        if let Ok(v) = promql::notation::float(line) {
             expected.scalar = Some(v);
         } else {
             expected.series.push(series_line(line)?);
