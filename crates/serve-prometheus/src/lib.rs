@@ -6,6 +6,7 @@ mod config;
 mod engine;
 mod engines;
 mod flags;
+mod federation;
 mod handlers;
 mod ingest;
 mod notifications;

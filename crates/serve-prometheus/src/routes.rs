@@ -7,7 +7,8 @@ use axum::routing::{MethodRouter, get, post};
 use front::Instrument;
 
 use crate::handlers::{
-    admin, early as first, features, files, manage, queries, query, rules, search, series, status, targets, write,
+    admin, early as first, features, federate, files, manage, otlp, queries, query, read, rules, search,
+    series, status, targets, write,
 };
 use crate::opening::Early;
 use crate::reply::{ApiError, ErrorType};
@@ -65,6 +66,8 @@ pub fn router(api: Api, early: &Early) -> Router {
         .route("/query_range", get(query::range).post(query::range))
         .route("/query_exemplars", get(query::exemplars).post(query::exemplars))
         .route("/write", post(write::write))
+        .route("/read", post(read::read))
+        .route("/otlp/v1/metrics", post(otlp::metrics))
         .route("/format_query", get(query::format).post(query::format))
         .route("/parse_query", get(query::parse).post(query::parse))
         .route("/status/active_queries", get(queries::active))
@@ -102,6 +105,7 @@ pub fn router(api: Api, early: &Early) -> Router {
     let pages = Router::new()
         .route("/-/reload", only_post_and(post(manage::reload).put(manage::reload)))
         .route("/user/{*path}", get(files::user))
+        .route("/federate", get(federate::federate))
         .route("/consoles/", get(files::console))
         .route("/consoles/{*path}", get(files::console))
         .with_state(api);

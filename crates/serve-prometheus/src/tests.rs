@@ -1,6 +1,9 @@
 //! The API from outside, over a real store in a temporary directory.
 
+mod federate;
 mod messages;
+mod otlp;
+mod read;
 mod write;
 mod write_v2;
 
@@ -69,7 +72,23 @@ async fn fixture(arguments: &[&str]) -> Fixture {
         notifier: rules::Notifier::new(10, metrics.clone()),
         metrics,
     });
+    let runtime = tokio::runtime::Handle::current();
+    let reads = Arc::new(remote::ReadFanout::new(store.clone(), runtime, &host.registry, "test"));
+    let disk = Arc::new(platform::OsDisk);
+    let outbox = remote::Outbox::open(disk, &dir.path().join("remote"), Default::default()).unwrap();
+    let remotes = remote::Remotes::start(
+        remote::Parts {
+            outbox: Arc::new(outbox),
+            clock: clock.clone(),
+            metadata: Arc::new(Default::default),
+            version: "test",
+            flush_deadline: std::time::Duration::ZERO,
+        },
+        &host.registry,
+    );
     let engines = Engines {
+        remotes,
+        reads,
         scrape: scrape::ScrapeManager::start(store.clone(), clock, &host.registry, "test"),
         notifier: rules.notifier().clone(),
         rules,

@@ -6,13 +6,13 @@
 //! before anything is applied.
 
 mod alerting;
+mod otlp;
 mod runtime;
 mod shown;
 mod storage;
 #[cfg(test)]
 mod tests;
 mod tracing;
-mod unavailable;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -26,11 +26,10 @@ use serde::de::MapAccess;
 use serde_json::Value;
 
 pub use alerting::Alerting;
+pub use otlp::{Otlp, Strategy};
 pub use runtime::Runtime;
 pub use storage::Storage;
 pub use tracing::Tracing;
-
-use unavailable::Unavailable;
 
 /// The whole file.
 #[derive(Debug, Default)]
@@ -45,7 +44,7 @@ pub struct Config {
     pub tracing: Option<Tracing>,
     pub remote_write: Vec<RemoteWriteConfig>,
     pub remote_read: Vec<RemoteReadConfig>,
-    otlp: Unavailable,
+    pub otlp: Otlp,
     /// The file as `/api/v1/status/config` shows it: defaults filled in, secrets masked.
     shown: String,
     /// The same for each job, those of `scrape_config_files` included.
@@ -70,7 +69,7 @@ impl Section for Config {
             "tracing" => self.tracing = map.next_value()?,
             "remote_write" => self.remote_write = value(map)?,
             "remote_read" => self.remote_read = value(map)?,
-            "otlp" => self.otlp = map.next_value()?,
+            "otlp" => self.otlp = value(map)?,
             key => return Err(refuse(map, format!("field {key} not found in type config.plain"))),
         }
         Ok(true)
@@ -94,6 +93,7 @@ impl Validate for Config {
         RemoteWriteConfig::validate_all(&self.remote_write)?;
         RemoteReadConfig::validate_all(&self.remote_read)?;
         self.storage.validate()?;
+        self.otlp.validate()?;
         self.tracing.as_ref().map_or(Ok(()), Tracing::validate)
     }
 }
@@ -160,10 +160,8 @@ impl Config {
 
     /// What the file asks for and this program cannot do, one text each.
     pub fn unavailable(&self) -> Vec<String> {
+        // Settings of the OTLP receiver say nothing as long as there is no receiver: a flag's business.
         let mut out = Vec::new();
-        if !self.otlp.is_empty() {
-            out.push("otlp is not available yet".to_owned());
-        }
         out.extend(self.remote_write.iter().filter_map(RemoteWriteConfig::unavailable));
         if self.tracing.is_some() {
             out.push("tracing: sending traces about this program itself is not available".into());

@@ -3,10 +3,13 @@
 pub mod admin;
 pub mod early;
 pub mod features;
+pub mod federate;
 pub mod files;
 pub mod manage;
+pub mod otlp;
 pub mod queries;
 pub mod query;
+pub mod read;
 pub mod rules;
 pub mod search;
 pub mod series;

@@ -5,6 +5,7 @@ mod known;
 mod labels;
 mod message;
 mod options;
+mod otlp;
 mod write_v1;
 mod write_v2;
 
@@ -19,7 +20,7 @@ use wire::remote::histogram::Histogram;
 
 pub use known::KnownSeries;
 pub use message::MessageType;
-pub use options::{Delta, Options, ReadLimits};
+pub use options::{Delta, Options};
 pub use write_v2::Written;
 
 /// Bytes of a request body as received. Larger ones are refused before they are read to the end.
@@ -28,6 +29,8 @@ pub const BODY_BYTES_MAX: usize = 32 << 20;
 pub const PLAIN_BYTES_MAX: usize = 32 << 20;
 /// Requests that may wait for a free slot; more are told to come back.
 const WAITING_MAX: usize = 128;
+/// Remote reads at a time when the flag sets no limit.
+const READS_MAX: usize = 256;
 /// What a request that finds no place is told to wait.
 pub const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// Buffers that have grown beyond this are given back.
@@ -44,6 +47,8 @@ pub struct Ingest {
 pub struct Inner {
     pub store: Arc<dyn MetricsStore>,
     pub pool: Pool,
+    /// Remote reads have a pool too.
+    pub reads: Pool,
     pub known: KnownSeries,
     pub metrics: Metrics,
     pub options: Options,
@@ -53,6 +58,7 @@ pub struct Inner {
 
 pub struct Metrics {
     pub invalid_labels: expfmt::Counter,
+    pub federation_errors: expfmt::Counter,
     pub without_metadata: expfmt::Counter,
 }
 
@@ -69,7 +75,17 @@ impl Ingest {
         let slots = std::thread::available_parallelism().map_or(2, usize::from).max(2);
         let pool = Pool::new("prometheus_ingest", slots, WAITING_MAX);
         pool.register(registry);
+        let reads = match options.read.concurrent_max {
+            0 => READS_MAX,
+            limit => limit,
+        };
+        let reads = Pool::new("prometheus_remote_read", reads, WAITING_MAX);
+        reads.register(registry);
         let metrics = Metrics {
+            federation_errors: registry.counter(
+                "prometheus_web_federation_errors_total",
+                "Total number of errors that occurred while sending federation responses.",
+            ),
             invalid_labels: registry.counter(
                 "prometheus_api_remote_write_invalid_labels_samples_total",
                 "The total number of received remote write samples and histogram samples which were rejected \
@@ -84,6 +100,7 @@ impl Ingest {
         let inner = Inner {
             store,
             pool,
+            reads,
             known: KnownSeries::default(),
             metrics,
             options,

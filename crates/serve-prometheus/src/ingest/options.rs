@@ -29,8 +29,6 @@ pub enum Delta {
     Refused,
     /// `otlp-native-delta-ingestion`: stored as they are.
     Stored,
-    /// `otlp-deltatocumulative`: added up first.
-    AddedUp,
 }
 
 /// Limits of remote read.
@@ -60,7 +58,11 @@ impl Options {
                            same time";
                 return Err(FlagError::Bad(why.into()));
             }
-            (true, false) => Delta::AddedUp,
+            (true, false) => {
+                let why = "--enable-feature=otlp-deltatocumulative is not available; \
+                           otlp-native-delta-ingestion stores deltas as they are";
+                return Err(FlagError::Bad(why.into()));
+            }
             (false, true) => Delta::Stored,
             (false, false) => Delta::Refused,
         };

@@ -13,16 +13,16 @@ fn label(name: &str, value: &str) -> Vec<u8> {
     bytes(1, [bytes(1, name), bytes(2, value)].concat())
 }
 
-fn sample(t: i64, value: f64) -> Vec<u8> {
+pub fn sample(t: i64, value: f64) -> Vec<u8> {
     bytes(2, [double(1, value), uint(2, t as u64)].concat())
 }
 
-fn series(labels: &[(&str, &str)], rest: &[Vec<u8>]) -> Vec<u8> {
+pub fn series(labels: &[(&str, &str)], rest: &[Vec<u8>]) -> Vec<u8> {
     let labels: Vec<u8> = labels.iter().flat_map(|(name, value)| label(name, value)).collect();
     bytes(1, [labels, rest.concat()].concat())
 }
 
-async fn send(f: &Fixture, message: impl AsRef<[u8]>) -> (u16, String) {
+pub async fn send(f: &Fixture, message: impl AsRef<[u8]>) -> (u16, String) {
     send_with(f, snappy(message), &[]).await
 }
 

@@ -120,11 +120,11 @@ fn span_id(value: &Value, key: &str) -> Result<SpanId, OtlpError> {
     }
 }
 
-fn attributes(value: &Value, depth: usize) -> Result<Attributes, OtlpError> {
+pub(super) fn attributes(value: &Value, depth: usize) -> Result<Attributes, OtlpError> {
     items(value, "attributes")?.iter().map(|pair| key_value(pair, depth)).collect()
 }
 
-fn key_value(pair: &Value, depth: usize) -> Result<(String, AttributeValue), OtlpError> {
+pub(super) fn key_value(pair: &Value, depth: usize) -> Result<(String, AttributeValue), OtlpError> {
     Ok((text(pair, "key")?, any_value(get(pair, "value"), depth)?))
 }
 
@@ -164,7 +164,7 @@ fn any_value(value: &Value, depth: usize) -> Result<AttributeValue, OtlpError> {
 }
 
 /// The value under a camel-case key or its snake-case form; null when absent.
-fn get<'v>(value: &'v Value, key: &str) -> &'v Value {
+pub(super) fn get<'v>(value: &'v Value, key: &str) -> &'v Value {
     match value.get(key) {
         Some(found) => found,
         None => value.get(snake(key)).unwrap_or(&Value::Null),
@@ -182,7 +182,7 @@ fn snake(key: &str) -> String {
     out
 }
 
-fn items<'v>(value: &'v Value, key: &str) -> Result<&'v [Value], OtlpError> {
+pub(super) fn items<'v>(value: &'v Value, key: &str) -> Result<&'v [Value], OtlpError> {
     match get(value, key) {
         Value::Null => Ok(&[]),
         Value::Array(items) => Ok(items),
@@ -190,7 +190,7 @@ fn items<'v>(value: &'v Value, key: &str) -> Result<&'v [Value], OtlpError> {
     }
 }
 
-fn text(value: &Value, key: &str) -> Result<String, OtlpError> {
+pub(super) fn text(value: &Value, key: &str) -> Result<String, OtlpError> {
     match get(value, key) {
         Value::Null => Ok(String::new()),
         Value::String(text) => Ok(text.clone()),
@@ -198,7 +198,7 @@ fn text(value: &Value, key: &str) -> Result<String, OtlpError> {
     }
 }
 
-fn integer(value: &Value, key: &str) -> Result<u64, OtlpError> {
+pub(super) fn integer(value: &Value, key: &str) -> Result<u64, OtlpError> {
     let found = get(value, key);
     let number = match found {
         Value::Null => Some(0),

@@ -1,9 +1,12 @@
-//! OpenTelemetry's OTLP: trace export requests in protobuf and JSON, read straight into [`model::Span`]s.
+//! OpenTelemetry's OTLP: trace export requests in protobuf and JSON, read straight into [`model::Span`]s, and
+//! metric export requests (`metrics`).
 //!
 //! Source: opentelemetry-proto 1.x, `collector/trace/v1/trace_service.proto`. Unknown fields are skipped, as
 //! the protocol demands; spans without a valid id are counted, not stored, and reported as a partial success.
 
 mod json;
+pub mod metrics;
+mod metrics_json;
 mod protobuf;
 mod reader;
 #[cfg(test)]
@@ -15,6 +18,8 @@ use std::sync::Arc;
 use model::span::{AttributeValue, Attributes, Resource, Span};
 
 pub use json::decode_traces_json;
+pub use metrics::decode_metrics;
+pub use metrics_json::decode_metrics_json;
 pub use protobuf::decode_traces;
 
 /// Values nested deeper than this are refused.

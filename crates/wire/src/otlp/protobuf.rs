@@ -156,7 +156,7 @@ fn span_id(bytes: &[u8]) -> SpanId {
     SpanId(bytes.try_into().unwrap_or_default())
 }
 
-fn key_value(bytes: &[u8], depth: usize) -> Result<(String, AttributeValue), OtlpError> {
+pub(super) fn key_value(bytes: &[u8], depth: usize) -> Result<(String, AttributeValue), OtlpError> {
     let (mut key, mut value) = (String::new(), AttributeValue::Empty);
     let mut fields = Reader::new(bytes);
     while let Some(field) = fields.next()? {

@@ -2,7 +2,7 @@
 //! (`io.prometheus.write.v2.Request`), and read. Bodies are one raw snappy block.
 
 pub mod histogram;
-mod put;
+pub mod put;
 pub mod read;
 mod row;
 pub mod snappy;

@@ -33,6 +33,18 @@ pub fn uint(out: &mut Vec<u8>, field: u32, n: u64) {
     }
 }
 
+/// `uint64` and enums where zero counts too.
+pub fn uint_always(out: &mut Vec<u8>, field: u32, n: u64) {
+    key(out, field, 0);
+    varint(out, n);
+}
+
+/// `double` where zero counts too.
+pub fn double_always(out: &mut Vec<u8>, field: u32, v: f64) {
+    key(out, field, 1);
+    out.extend_from_slice(&v.to_le_bytes());
+}
+
 /// `int64`; zero is left out.
 pub fn int64(out: &mut Vec<u8>, field: u32, n: i64) {
     uint(out, field, n as u64);

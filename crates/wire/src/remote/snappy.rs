@@ -39,6 +39,13 @@ pub fn decompress<'b>(body: &[u8], buffer: &'b mut Vec<u8>, limit: usize) -> Res
     Ok(buffer.get(..written).unwrap_or_default())
 }
 
+/// One raw block of `plain`.
+pub fn compress(plain: &[u8]) -> Vec<u8> {
+    let mut encoder = snap::raw::Encoder::new();
+    // Only beyond four gigabytes does the format fail, which no limit of ours lets through.
+    encoder.compress_vec(plain).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,4 +6,4 @@ mod response;
 
 pub use ask::write_request;
 pub use request::{Query, ReadRequest, ResponseType};
-pub use response::{ChunkRef, frame, write_chunked_series, write_series};
+pub use response::{ChunkRef, frame, write_chunked_series, write_result, write_series};

@@ -53,6 +53,11 @@ pub fn write_series<'a>(
     });
 }
 
+/// Appends the series of one query as field 1 of a `ReadResponse`.
+pub fn write_result(out: &mut Vec<u8>, series: &[u8]) {
+    put::bytes(out, 1, series);
+}
+
 /// Appends a `ChunkedReadResponse` that holds one series, or a part of one.
 pub fn write_chunked_series(out: &mut Vec<u8>, query: usize, labels: &Labels, chunks: &[ChunkRef<'_>]) {
     put::nested(out, 1, |out| {
