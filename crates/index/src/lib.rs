@@ -27,5 +27,5 @@ pub use error::IndexError;
 pub use live::LiveIndex;
 pub use page::{IndexReader, IndexWriter};
 pub use select::{label_names, label_values, select};
-pub use slots::Slots;
+pub use slots::{PAGE as SLOTS_PAGE, Slots};
 pub use view::{IndexView, SeriesId};

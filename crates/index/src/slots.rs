@@ -4,7 +4,8 @@
 //! pages that have lost their last value are given back instead. Series born together tend to die
 //! together, so pages empty well.
 
-const PAGE: usize = 256;
+/// Values of a page.
+pub const PAGE: usize = 256;
 
 pub struct Slots<T> {
     pages: Vec<Option<Page<T>>>,
@@ -39,6 +40,12 @@ impl<T> Slots<T> {
     #[inline]
     pub fn get_mut(&mut self, id: usize) -> Option<&mut T> {
         self.pages.get_mut(id / PAGE)?.as_mut()?.items[id % PAGE].as_mut()
+    }
+
+    /// The page that `id` lies in, at `id % PAGE`: for going through neighbours without finding each.
+    #[inline]
+    pub fn page_mut(&mut self, id: usize) -> Option<&mut [Option<T>]> {
+        Some(&mut self.pages.get_mut(id / PAGE)?.as_mut()?.items)
     }
 
     /// Stores `value` under `id` and returns what was there.

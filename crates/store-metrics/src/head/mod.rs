@@ -17,7 +17,7 @@ pub mod xor;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use index::{LiveIndex, SeriesId, Slots};
+use index::{LiveIndex, SLOTS_PAGE, SeriesId, Slots};
 use model::{Labels, TimestampMs};
 use storage::{ErrorKind, StoreError};
 
@@ -32,7 +32,7 @@ use crate::Settings;
 const SHARDS: usize = 16;
 /// This many neighbours share a shard, and lie side by side in it: series born together are appended to
 /// together.
-pub const BLOCK: usize = 256;
+pub const BLOCK: usize = SLOTS_PAGE;
 
 pub struct Head {
     index: RwLock<LiveIndex>,

@@ -43,7 +43,8 @@ pub fn apply(head: &Head, batches: &[Batch], window_ms: i64, threads: usize) {
     let work = || {
         let mut windows = Windows::new(window_ms);
         while let Some(block) = blocks.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let Some(first) = block.first() else { continue };
+            // Nobody's block is not in the head.
+            let Some(first) = block.first().filter(|first| first.block != block_of(NOBODY)) else { continue };
             let mut shard = head.shard(first.block * BLOCK as SeriesId);
             for segment in *block {
                 if let Some(batch) = batches.get(segment.batch as usize) {
@@ -58,12 +59,16 @@ pub fn apply(head: &Head, batches: &[Batch], window_ms: i64, threads: usize) {
     });
 }
 
+fn block_of(id: SeriesId) -> u32 {
+    id / BLOCK as SeriesId
+}
+
 /// Cuts a batch where the block changes.
 fn cut(batch: u32, of: &Batch, segments: &mut Vec<Segment>) {
     let histograms = of.histograms.iter().map(|(id, _, _)| *id);
     let mut open: Option<Segment> = None;
     for (at, id) in of.floats.series.iter().copied().chain(histograms).enumerate() {
-        let (at, block) = (at as u32, id / BLOCK as SeriesId);
+        let (at, block) = (at as u32, block_of(id));
         match &mut open {
             Some(segment) if segment.block == block => segment.to = at + 1,
             _ => segments.extend(open.replace(Segment { block, batch, from: at, to: at + 1 })),
@@ -75,15 +80,24 @@ fn cut(batch: u32, of: &Batch, segments: &mut Vec<Segment>) {
 fn apply_segment(head: &Head, shard: &mut Shard, batch: &Batch, segment: &Segment, windows: &mut Windows) {
     let floats = &batch.floats;
     let (from, to) = (segment.from as usize, segment.to as usize);
-    for at in from..to.min(floats.len()) {
-        let (Some(id), Some(value)) = (floats.series.get(at), floats.values.get(at)) else { return };
-        let t = floats.time(at);
-        let Some(series) = shard.series.get_mut(slot_of(*id)).filter(|_| *id != NOBODY) else { continue };
-        series.push(t, Value::Float(*value), start_of(batch, at), windows.start_of(t), &head.times);
+    // A block is a page.
+    let Some(page) = shard.series.page_mut(slot_of(segment.block * BLOCK as SeriesId)) else { return };
+    let end = to.min(floats.len());
+    let own =
+        floats.series.get(from..end).unwrap_or(&[]).iter().zip(floats.values.get(from..end).unwrap_or(&[]));
+    for (at, (id, value)) in own.enumerate() {
+        let Some(Some(series)) = page.get_mut(*id as usize % BLOCK) else { continue };
+        let t = floats.time(from + at);
+        let start = start_of(batch, from + at);
+        if start == 0 {
+            series.push_float(t, *value, windows.start_of(t), &head.times);
+        } else {
+            series.push(t, Value::Float(*value), start, windows.start_of(t), &head.times);
+        }
     }
     for at in from.max(floats.len())..to {
         let Some((id, t, histogram)) = batch.histograms.get(at - floats.len()) else { return };
-        let Some(series) = shard.series.get_mut(slot_of(*id)).filter(|_| *id != NOBODY) else { continue };
+        let Some(Some(series)) = page.get_mut(*id as usize % BLOCK) else { continue };
         let value = Value::Histogram(histogram.clone());
         series.push(*t, value, start_of(batch, at), windows.start_of(*t), &head.times);
     }

@@ -8,6 +8,7 @@
 //! ```
 
 mod apply;
+mod numbers;
 mod round;
 
 use index::{SeriesId, Slots};
@@ -24,6 +25,7 @@ use crate::record::{Batch, Deletion, Floats, Record};
 use crate::state::State;
 
 use apply::NOBODY;
+use numbers::Numbers;
 use round::Round;
 
 /// More threads only wait for memory.
@@ -46,6 +48,8 @@ pub fn replay(
         window_ms,
         threads,
         series: Slots::default(),
+        numbers: Numbers::default(),
+        unknown: Vec::new(),
         ready: Vec::new(),
         done: Vec::new(),
         unfinished: Vec::new(),
@@ -80,8 +84,11 @@ struct Replay<'r> {
     state: &'r State,
     window_ms: i64,
     threads: usize,
-    /// By the log's id.
-    series: Slots<Known>,
+    /// By the log's number.
+    series: Slots<Labels>,
+    numbers: Numbers,
+    /// Positions in a batch, used again.
+    unknown: Vec<usize>,
     /// Batches to be applied, with the head's ids.
     ready: Vec<Batch>,
     /// Columns of applied batches.
@@ -90,13 +97,6 @@ struct Replay<'r> {
     unfinished: Vec<(Lsn, Batch)>,
     newest: TimestampMs,
     skipped: u64,
-}
-
-/// A series the log has defined.
-struct Known {
-    labels: Labels,
-    /// In the head, once a sample was kept.
-    id: Option<SeriesId>,
 }
 
 impl Replay<'_> {
@@ -129,7 +129,8 @@ impl Replay<'_> {
     /// Turns a batch's ids into the head's. In the order of the log: a later generation may use an id anew.
     fn batch(&mut self, lsn: Lsn, mut batch: Batch) {
         for (id, labels) in std::mem::take(&mut batch.definitions) {
-            self.series.insert(id as usize, Known { labels, id: None });
+            self.numbers.set(id, NOBODY);
+            self.series.insert(id as usize, labels);
         }
         let flushed_until = flushed_until(&self.state.marks, lsn);
         let (mut oldest, mut newest) = (i64::MAX, i64::MIN);
@@ -139,30 +140,30 @@ impl Replay<'_> {
         self.newest = self.newest.max(newest);
         self.head.note_newest(newest);
         if newest >= flushed_until && batch.samples() > 0 {
-            let mut kept_from = i64::MAX;
-            for at in 0..batch.floats.len() {
-                let t = batch.floats.time(at);
+            if oldest < flushed_until {
+                leave_out(&mut batch, flushed_until);
+            }
+            let mut unknown = std::mem::take(&mut self.unknown);
+            self.numbers.translate(&mut batch.floats.series, &mut unknown);
+            for at in unknown.drain(..) {
                 if let Some(id) = batch.floats.series.get_mut(at) {
-                    *id = if t < flushed_until { NOBODY } else { self.series_of(*id) };
-                    kept_from = if *id == NOBODY { kept_from } else { kept_from.min(t) };
+                    *id = self.series_of(*id);
                 }
             }
-            for (id, t, _) in &mut batch.histograms {
-                *id = if *t < flushed_until { NOBODY } else { self.series_of(*id) };
-                kept_from = if *id == NOBODY { kept_from } else { kept_from.min(*t) };
+            self.unknown = unknown;
+            for (id, _, _) in &mut batch.histograms {
+                *id = self.series_of(*id);
             }
-            if kept_from != i64::MAX {
-                self.head.note_times(kept_from, newest);
-            }
+            self.head.note_times(oldest.max(flushed_until), newest);
         } else {
             batch.floats.clear();
             batch.histograms = Vec::new();
         }
         for (id, exemplar) in std::mem::take(&mut batch.exemplars) {
             match self.series.get(id as usize) {
-                Some(known) => {
+                Some(labels) => {
                     let mut ring = self.head.exemplars.lock().unwrap_or_else(|e| e.into_inner());
-                    ring.push(&known.labels, exemplar);
+                    ring.push(labels, exemplar);
                 }
                 None => self.skipped += 1,
             }
@@ -170,16 +171,24 @@ impl Replay<'_> {
         self.ready.push(batch);
     }
 
-    /// The head's id for the log's; [`NOBODY`] without a definition: the record before was damaged.
-    #[inline]
-    fn series_of(&mut self, id: SeriesId) -> SeriesId {
-        let known = self.series.get_mut(id as usize);
-        let found = known.and_then(|known| match known.id {
-            Some(id) => Some(id),
-            None => Some(*known.id.insert(self.head.series_id(&known.labels).ok()?.0)),
-        });
-        self.skipped += u64::from(found.is_none());
-        found.unwrap_or(NOBODY)
+    /// The head's id for the log's number; [`NOBODY`] without a definition: the record before was damaged. A
+    /// series is created when its first sample is kept.
+    fn series_of(&mut self, number: SeriesId) -> SeriesId {
+        if number == NOBODY {
+            return NOBODY;
+        }
+        let (mut id, mut unknown) = ([number], Vec::new());
+        self.numbers.translate(&mut id, &mut unknown);
+        if unknown.is_empty() {
+            return id[0];
+        }
+        let labels = self.series.get(number as usize);
+        let Some((id, _)) = labels.and_then(|labels| self.head.series_id(labels).ok()) else {
+            self.skipped += 1;
+            return NOBODY;
+        };
+        self.numbers.set(number, id);
+        id
     }
 
     fn delete(&mut self, deletion: &Deletion) {
@@ -191,6 +200,21 @@ impl Replay<'_> {
             {
                 self.skipped += 1;
             }
+        }
+    }
+}
+
+/// Makes the samples that are in parts already nobody's.
+fn leave_out(batch: &mut Batch, flushed_until: TimestampMs) {
+    for at in 0..batch.floats.len() {
+        let flushed = batch.floats.time(at) < flushed_until;
+        if let Some(id) = batch.floats.series.get_mut(at).filter(|_| flushed) {
+            *id = NOBODY;
+        }
+    }
+    for (id, t, _) in &mut batch.histograms {
+        if *t < flushed_until {
+            *id = NOBODY;
         }
     }
 }
