@@ -2,6 +2,7 @@
 
 mod crash;
 mod exemplars;
+mod fixture;
 mod import;
 mod keeping;
 mod model_based;
