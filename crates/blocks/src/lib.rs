@@ -25,6 +25,8 @@ mod mapped;
 mod meta;
 mod record;
 mod segments;
+#[cfg(test)]
+mod tests;
 mod tombstones;
 mod ulid;
 mod wal;
