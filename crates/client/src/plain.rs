@@ -325,7 +325,9 @@ impl BodyReader<'_> {
         if self.buffer.len() > self.limit.saturating_add(2 * HEAD_BYTES_MAX) {
             return Err(Trouble::BodyTooLong);
         }
-        self.buffer.reserve(READ_BYTES);
+        if self.buffer.capacity() == self.buffer.len() {
+            self.buffer.reserve(READ_BYTES);
+        }
         match self.stream.read_buf(&mut self.buffer).await {
             Ok(0) => Err(unexpected_end()),
             Ok(_) => Ok(()),

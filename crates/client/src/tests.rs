@@ -1,3 +1,6 @@
+use std::io::{Read, Write};
+use std::sync::{Arc, Mutex};
+
 use crate::*;
 
 fn parse(text: &str) -> Result<HttpClientConfig, String> {
@@ -93,4 +96,90 @@ fn tls_settings_mail_shares() {
         TlsConfig { server_name: Some("not a name".into()), ..none() },
         Some("tls_config: server_name \"not a name\": invalid dns name"),
     );
+}
+
+/// Answers each request by its number and full text, headers and body.
+fn token_server(
+    answer: impl Fn(usize, &str) -> (u16, String) + Send + 'static,
+) -> (std::net::SocketAddr, Arc<Mutex<Vec<String>>>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let requests: Arc<Mutex<Vec<String>>> = Arc::default();
+    let seen = requests.clone();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let (mut text, mut bytes) = (String::new(), [0; 4096]);
+            let is_complete = |text: &str| {
+                let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+                let length = head
+                    .lines()
+                    .find_map(|l| l.to_lowercase().strip_prefix("content-length: ").map(str::to_owned));
+                body.len() >= length.map_or(0, |l| l.parse().unwrap())
+            };
+            while !is_complete(&text) {
+                let n = stream.read(&mut bytes).unwrap();
+                text.push_str(std::str::from_utf8(&bytes[..n]).unwrap());
+            }
+            let number = seen.lock().unwrap().len();
+            let (status, body) = answer(number, &text);
+            seen.lock().unwrap().push(text);
+            let head =
+                format!("HTTP/1.1 {status} X\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
+            stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
+        }
+    });
+    (address, requests)
+}
+
+fn with_oauth2(address: std::net::SocketAddr, more: &str) -> Client {
+    let text =
+        format!("oauth2: {{client_id: 'a b', client_secret: s, token_url: 'http://{address}/t'{more}}}");
+    Client::new(&parse(&text).unwrap(), false).unwrap()
+}
+
+#[tokio::test]
+async fn a_token_is_fetched_once_and_sent() {
+    let reply = r#"{"access_token": "abc", "token_type": "bearer", "expires_in": "3600"}"#;
+    let (address, requests) = token_server(move |_, _| (200, reply.to_owned()));
+    let client = with_oauth2(address, ", scopes: [x, y], endpoint_params: {audience: z}");
+    assert_eq!(client.get("http://localhost/").err().unwrap(), "oauth2: there is no token yet");
+    for _ in 0..3 {
+        client.ready().await.unwrap();
+        assert_eq!(client.headers().unwrap()["authorization"], "Bearer abc");
+    }
+    let requests = requests.lock().unwrap();
+    assert_eq!(requests.len(), 1, "{requests:?}");
+    // "a+b:s" in base64: the parts are encoded as in a form first.
+    assert!(requests[0].contains("authorization: Basic YStiOnM="), "{}", requests[0]);
+    assert!(requests[0].ends_with("grant_type=client_credentials&scope=x+y&audience=z"), "{}", requests[0]);
+}
+
+#[tokio::test]
+async fn credentials_go_into_the_form_when_the_header_is_refused() {
+    let (address, requests) = token_server(|number, _| match number {
+        0 => (401, "no".to_owned()),
+        _ => (200, r#"{"access_token": "t", "expires_in": 5}"#.to_owned()),
+    });
+    let client = with_oauth2(address, "");
+    client.ready().await.unwrap();
+    // It expires too soon to be used, so each request fetches another one, now in the right way at once.
+    client.ready().await.unwrap();
+    let requests = requests.lock().unwrap();
+    assert_eq!(requests.len(), 3);
+    for request in &requests[1..] {
+        assert!(
+            request.ends_with("grant_type=client_credentials&client_id=a+b&client_secret=s"),
+            "{request}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_in_the_words_of_the_original() {
+    let (address, _) = token_server(|_, _| (403, "who?".to_owned()));
+    let error = with_oauth2(address, "").ready().await.unwrap_err();
+    assert_eq!(error, "oauth2: cannot fetch token: 403 Forbidden\nResponse: who?");
+    let jwt = ", grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', client_certificate_key: junk";
+    let error = with_oauth2(address, jwt).ready().await.unwrap_err();
+    assert!(error.starts_with("oauth2: client_certificate_key: "), "{error}");
 }

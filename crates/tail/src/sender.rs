@@ -147,6 +147,7 @@ async fn attempt(destination: &Destination, request: &Request, metrics: &Metrics
 
 async fn push(destination: &Destination, request: &Request) -> Result<(reqwest::StatusCode, String), String> {
     let config = &destination.config;
+    destination.client.ready().await?;
     let mut builder = destination.client.request(reqwest::Method::POST, &request.url)?;
     for (name, value) in &config.headers {
         builder = builder.header(name, value);
