@@ -42,6 +42,7 @@ impl HttpClient {
 
     /// Posts JSON; any answer counts as one.
     pub async fn post_json(&self, url: &str, body: String, timeout: Duration) -> Result<Answer, NotifyError> {
+        self.client.ready().await.map_err(NotifyError::transient)?;
         let mut request = self
             .client
             .request(Method::POST, url)
