@@ -176,10 +176,11 @@ fn write_histogram_sample(out: &mut String, t: TimestampMs, h: &FloatHistogram) 
         }
         out.push_str(if first { ",\"buckets\":[[" } else { ",[" });
         first = false;
-        // 0: (lower, upper]; 1: [lower, upper); 3: [lower, upper].
-        let rule = match (bucket.lower < 0.0, bucket.upper > 0.0) {
-            (true, true) if !h.uses_custom_buckets() => 3,
-            (true, false) => 1,
+        // 0: (lower, upper]; 1: [lower, upper); 3: [lower, upper], the zero bucket and the first custom one.
+        let rule = match (h.uses_custom_buckets(), bucket.lower < 0.0, bucket.upper > 0.0) {
+            (true, ..) if bucket.lower == f64::NEG_INFINITY => 3,
+            (false, true, true) | (false, false, false) => 3,
+            (false, true, false) => 1,
             _ => 0,
         };
         let _ = write!(out, "{rule},\"");

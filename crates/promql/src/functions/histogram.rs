@@ -40,7 +40,8 @@ pub fn text(h: &FloatHistogram) -> String {
     let mut out = format!("{{count:{}, sum:{}", short(h.count), short(h.sum));
     for b in buckets(h).into_iter().filter(|b| b.count != 0.0) {
         let (open, close) = match (h.uses_custom_buckets(), b.lower < 0.0, b.upper > 0.0) {
-            (false, true, true) => ('[', ']'),
+            // The zero bucket, which may have no width.
+            (false, true, true) | (false, false, false) => ('[', ']'),
             (false, true, false) => ('[', ')'),
             // The first of custom buckets has no neighbour below.
             (true, ..) if b.lower == f64::NEG_INFINITY => ('[', ']'),
