@@ -57,6 +57,7 @@ pub const SERVICE: Service = Service {
             let disk = Arc::new(platform::OsDisk);
             let open = move || Store::open_watched(disk, &path, options, store_clock, &progress);
             let store = Arc::new(open_store(NAME, open).await?);
+            store.set_retention_rules(retention_rules(&config)).map_err(|e| fail(e.to_string()))?;
             let (kernel, tsdb, changed, closed) =
                 (store.clone(), store.clone(), store.clone(), store.clone());
             kernel_metrics::register(&host.registry, NAME, move |read| read(kernel.kernel_metrics()));
@@ -73,6 +74,9 @@ pub const SERVICE: Service = Service {
                 reconfigure_store: Arc::new(move |config| {
                     let (ms, bytes) = retention(&for_reload, config);
                     changed.set_retention(ms, bytes);
+                    if let Err(e) = changed.set_retention_rules(retention_rules(config)) {
+                        tracing::error!(service = NAME, "storage.tsdb.retention.rules: {e}");
+                    }
                     changed.set_out_of_order_window(config.storage.tsdb.out_of_order_time_window.as_ms());
                 }),
             };
@@ -136,6 +140,17 @@ fn close_outbox(outbox: &Outbox) {
     if let Err(e) = outbox.close() {
         tracing::error!(service = NAME, "closing the queue for remote storage: {e}");
     }
+}
+
+/// How long some series are kept. The selectors were checked when the configuration was loaded.
+fn retention_rules(config: &Config) -> Vec<store_metrics::RetentionRule> {
+    let rules = config.storage.tsdb.retention.rules.iter();
+    rules
+        .filter_map(|rule| {
+            let matchers = rule.matchers().ok()?;
+            Some(store_metrics::RetentionRule { matchers, time_ms: rule.time.as_ms() })
+        })
+        .collect()
 }
 
 /// Age and size to keep: the file wins over the flags, as in the original. Zero bytes: no limit.

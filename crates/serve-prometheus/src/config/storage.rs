@@ -1,11 +1,15 @@
 //! `storage`: what the store keeps, and for how long.
 
 use config::Duration;
+use model::Matcher;
 use scrape::config::ByteSize;
 use serde::Deserialize;
 
 /// Exemplars kept unless the file says otherwise.
 pub const EXEMPLARS_DEFAULT: i64 = 100_000;
+
+/// As many as the store keeps track of.
+const RETENTION_RULES_MAX: usize = 63;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -50,6 +54,25 @@ pub struct Retention {
     pub size: Option<ByteSize>,
     /// Percent of the disk that holds the data.
     pub percentage: Option<f64>,
+    /// Ours: how long the series that match are kept; the first rule that matches one decides.
+    pub rules: Vec<RetentionRule>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetentionRule {
+    /// A selector, such as `{job="batch"}`.
+    #[serde(rename = "match")]
+    pub selector: String,
+    /// Zero: for ever.
+    pub time: Duration,
+}
+
+impl RetentionRule {
+    pub fn matchers(&self) -> Result<Vec<Matcher>, String> {
+        promql_syntax::parse_selector(&self.selector)
+            .map_err(|error| format!("'storage.tsdb.retention.rules': {}: {error}", self.selector))
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -66,6 +89,15 @@ impl Storage {
             return Err(format!(
                 "'storage.tsdb.stale_series_compaction_threshold' must be between 0 and 1, got {given}"
             ));
+        }
+        if tsdb.retention.rules.len() > RETENTION_RULES_MAX {
+            return Err(format!(
+                "'storage.tsdb.retention.rules' has {} rules, the limit is {RETENTION_RULES_MAX}",
+                tsdb.retention.rules.len()
+            ));
+        }
+        for rule in &tsdb.retention.rules {
+            rule.matchers()?;
         }
         match tsdb.retention.percentage {
             Some(percent) if !(0.0..=100.0).contains(&percent) => Err(format!(

@@ -25,6 +25,15 @@ fn a_small_file() {
 }
 
 #[test]
+fn retention_rules_are_selectors_with_a_time() {
+    let c = load("storage: {tsdb: {retention: {rules: [{match: 'up{job=\"a\"}', time: 30d}]}}}\n").unwrap();
+    let rule = &c.storage.tsdb.retention.rules[0];
+    assert_eq!((rule.matchers().unwrap().len(), rule.time.as_ms()), (2, 30 * 86_400_000));
+    let yaml = c.as_yaml();
+    assert!(yaml.contains("match: up{job=\"a\"}\n") && yaml.contains("time: 30d\n"), "{yaml}");
+}
+
+#[test]
 fn mistakes_name_line_and_key() {
     let check = |text: &str, line: Option<u64>, part: &str| {
         let e = load(text).unwrap_err();
@@ -51,6 +60,12 @@ fn mistakes_name_line_and_key() {
         None,
         "must be in the range [0, 100], got 101",
     );
+    check(
+        "storage: {tsdb: {retention: {rules: [{match: '{job=', time: 1d}]}}}\n",
+        None,
+        "'storage.tsdb.retention.rules': {job=:",
+    );
+    check("storage: {tsdb: {retention: {rules: [{match: up}]}}}\n", Some(1), "time");
     check("runtime: {gogc: x}\n", Some(1), "");
     check("alerting: {alertmanagers: [{api_version: v1}]}\n", None, "one of [v2] but got v1");
 }

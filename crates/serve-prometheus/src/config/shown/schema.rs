@@ -157,7 +157,14 @@ const TSDB: &[Field] = &[
     f("out_of_order_time_window", Duration),
     f("stale_series_compaction_threshold", Number),
     f("chunk_encoding", Optional(&[f("floats", Text)])),
-    f("retention", Optional(&[f("time", Duration), f("size", Size), f("percentage", Number)])),
+    f("retention", Optional(RETENTION)),
+];
+
+const RETENTION: &[Field] = &[
+    f("time", Duration),
+    f("size", Size),
+    f("percentage", Number),
+    f("rules", List(&[f("match", Text), f("time", Duration)])),
 ];
 
 const TRACING: &[Field] = &[
