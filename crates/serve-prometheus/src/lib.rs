@@ -81,7 +81,9 @@ pub async fn start(
     let queries = Pool::new("prometheus_query", settings.query_concurrency, QUERIES_WAITING_MAX);
     queries.register(&host.registry);
     let engine = Arc::new(Engine::new(engine_settings(&settings)));
-    let scrape = ScrapeManager::start(parts.store.clone(), parts.clock.clone(), &host.registry, host.version);
+    let scrape_options = scrape::Options { version: host.version.to_string(), ..settings.scrape.clone() };
+    let (store, clock) = (parts.store.clone(), parts.clock.clone());
+    let scrape = ScrapeManager::start_with(store, clock, &host.registry, scrape_options);
     let metrics = RuleMetrics::new(&host.registry);
     let notifier = Notifier::new(settings.notification_queue, metrics.clone());
     let rules = RuleManager::new(rules::Parts {

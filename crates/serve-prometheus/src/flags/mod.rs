@@ -2,6 +2,7 @@
 
 mod agent;
 mod features;
+mod scrape;
 mod table;
 
 use std::path::PathBuf;
@@ -54,6 +55,8 @@ pub struct Settings {
     pub query_timeout: Duration,
     pub query_concurrency: usize,
     pub query_samples_max: usize,
+    /// Without the version.
+    pub scrape: ::scrape::Options,
     pub features: Features,
 }
 
@@ -89,7 +92,7 @@ impl Settings {
             "" => None,
             text => {
                 let bad = |e| FlagError::Bad(format!("--storage.tsdb.retention.size: {e}"));
-                Some(text.parse::<scrape::config::ByteSize>().map_err(bad)?.0)
+                Some(text.parse::<::scrape::config::ByteSize>().map_err(bad)?.0)
             }
         };
         let retention_ms = match flags.get("storage.tsdb.retention.time") {
@@ -135,6 +138,7 @@ impl Settings {
             query_timeout: duration(flags, "query.timeout")?.max(Duration::from_millis(1)),
             query_concurrency: flags.number::<usize>("query.max-concurrency")?.max(1),
             query_samples_max: flags.number("query.max-samples")?,
+            scrape: scrape::options(flags, &features)?,
             features,
         })
     }

@@ -215,6 +215,11 @@ pub const FLAGS: &[Flag] = &[
         "Interval used by scrape manager to throttle target groups updates.",
     ),
     Flag::value(
+        "scrape.target-series-max",
+        "1000000",
+        "Most series of one target, and new ones per hour, whatever its job allows. 0 means no limit.",
+    ),
+    Flag::value(
         "alertmanager.notification-queue-capacity",
         "10000",
         "The capacity of the queue for pending Alertmanager notifications.",
