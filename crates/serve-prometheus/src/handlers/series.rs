@@ -46,12 +46,18 @@ pub async fn series(State(api): State<Api>, params: Params) -> Result<Reply, Api
 
 pub async fn label_names(State(api): State<Api>, params: Params) -> Result<Reply, ApiError> {
     let (limit, sets, range) = (limit(&params)?, matchers(&params)?, range(&params)?);
-    let names = read(&api, move |store| {
+    let (names, warnings) = read(&api, move |store| {
         let querier = store.querier(range.0, range.1)?;
-        union(&sets, |matchers| querier.label_names(matchers))
+        Ok((union(&sets, |matchers| querier.label_names(matchers))?, querier.warnings()))
     })
     .await?;
-    Ok(strings(names, limit))
+    Ok(with_warnings(strings(names, limit), warnings))
+}
+
+/// Adds what a remote could not tell.
+fn with_warnings(mut reply: Reply, warnings: Vec<String>) -> Reply {
+    reply.warnings.extend(warnings);
+    reply
 }
 
 /// Matchers as the label endpoints take them.
@@ -70,12 +76,12 @@ pub async fn label_values(
         return Err(ApiError::bad_data("invalid label name: \"\""));
     }
     let (limit, sets, range) = (limit(&params)?, matchers(&params)?, range(&params)?);
-    let values = read(&api, move |store| {
+    let (values, warnings) = read(&api, move |store| {
         let querier = store.querier(range.0, range.1)?;
-        union(&sets, |matchers| querier.label_values(&name, matchers))
+        Ok((union(&sets, |matchers| querier.label_values(&name, matchers))?, querier.warnings()))
     })
     .await?;
-    Ok(strings(values, limit))
+    Ok(with_warnings(strings(values, limit), warnings))
 }
 
 pub async fn metadata(State(api): State<Api>, params: Params) -> Result<Reply, ApiError> {
