@@ -53,11 +53,15 @@ fn validate_url(section: &str, url: &str) -> Result<(), String> {
     if url.is_empty() {
         return Err(format!("url for {section} is empty"));
     }
-    match url.parse::<reqwest::Url>() {
-        Ok(parsed) if matches!(parsed.scheme(), "http" | "https") => Ok(()),
-        Ok(parsed) => Err(format!("{section}: unsupported scheme {:?} in url {url:?}", parsed.scheme())),
-        Err(e) => Err(format!("{section}: parse {url:?}: {e}")),
-    }
+    url.parse::<reqwest::Url>().map(|_| ()).map_err(|e| format!("{section}: parse {url:?}: {e}"))
+}
+
+/// Why nothing can be sent to a URL that reads well. The original takes `localhost:9090` for a scheme and a
+/// path, loads the file, and fails at every request.
+fn unsupported_scheme(url: &str) -> Option<String> {
+    let parsed = url.parse::<reqwest::Url>().ok()?;
+    let known = matches!(parsed.scheme(), "http" | "https");
+    (!known).then(|| format!("unsupported scheme {:?} in url {url:?}", parsed.scheme()))
 }
 
 /// Two entries of one name could not be told apart in metrics.

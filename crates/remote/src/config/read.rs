@@ -57,6 +57,9 @@ impl RemoteReadConfig {
     /// Checks what types cannot.
     pub fn validate(&self) -> Result<(), String> {
         validate_url("remote_read", &self.url)?;
+        if let Some(why) = super::unsupported_scheme(&self.url) {
+            return Err(format!("remote_read: {why}"));
+        }
         validate_headers(&self.headers)?;
         self.http.validate()
     }

@@ -201,6 +201,9 @@ impl RemoteWriteConfig {
 
     /// What the entry asks for and this program cannot do.
     pub fn unavailable(&self) -> Option<String> {
+        if let Some(why) = super::unsupported_scheme(&self.url) {
+            return Some(format!("remote_write: {why}"));
+        }
         let missing = [
             ("sigv4", self.sigv4.is_some()),
             ("azuread", self.azuread.is_some()),
