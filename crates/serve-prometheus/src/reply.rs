@@ -136,6 +136,11 @@ impl IntoResponse for Reply {
 /// Appends a JSON string.
 pub fn write_string(out: &mut String, text: &str) {
     out.push('"');
+    if text.bytes().all(|b| b >= 0x20 && b != b'"' && b != b'\\') {
+        out.push_str(text);
+        out.push('"');
+        return;
+    }
     for c in text.chars() {
         match c {
             '"' => out.push_str("\\\""),

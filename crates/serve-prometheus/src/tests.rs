@@ -2,6 +2,7 @@
 
 mod federate;
 mod messages;
+mod queries;
 mod otlp;
 mod read;
 mod write;

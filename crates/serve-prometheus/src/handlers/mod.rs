@@ -25,6 +25,7 @@ use front::Params;
 use model::{Matcher, TimestampMs};
 
 use crate::reply::ApiError;
+use crate::state::Api;
 use crate::times;
 
 /// Cancels the evaluation when the handler's future is dropped, that is when the client leaves.
@@ -34,6 +35,11 @@ impl Drop for CancelOnDrop {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }
+}
+
+/// Whether a request is answered where it was read. What asks other servers waits for them, and never is.
+pub(crate) fn is_short(api: &Api, key: u64) -> bool {
+    api.watch.costs.is_short(key) && api.config.load().remote_read.is_empty()
 }
 
 pub(crate) fn time_or(params: &Params, name: &str, default: TimestampMs) -> Result<TimestampMs, ApiError> {

@@ -13,7 +13,7 @@ use promql::{ErrorKind, QueryContext, QueryError, QueryInfo, QueryResult};
 
 use promql_syntax::Expr;
 
-use super::{CancelOnDrop, deadline, limit, now_ms, required, time_or};
+use super::{CancelOnDrop, deadline, is_short, limit, now_ms, required, time_or};
 use crate::ast_json::{ast_json, html_escaped};
 use crate::render;
 use crate::reply::{ApiError, ErrorType, Reply, write_labels, write_string};
@@ -84,7 +84,8 @@ async fn evaluate(
     let listed = api.watch.active.enter(info.clone(), cancel);
     let (asked, running) = (Instant::now(), api.clone());
     let stats = params.get("stats").is_some();
-    let reply = api.queries.run(move || {
+    let key = api.watch.costs.key((&info.query, info.end - info.start, info.step));
+    let work = move || {
         let _listed = listed;
         let queued = asked.elapsed();
         let result = work(&running, &info, &context);
@@ -92,9 +93,15 @@ async fn evaluate(
         let outcome = result.as_ref();
         running.watch.finished(&Finished { info: &info, origin: &origin, queued, ran, outcome });
         // Rendered here: large answers take their time, which is not the other connections'.
-        result.map(|result| render::result(result, limit, stats.then_some(queued)))
-    });
-    reply.await?.map_err(query_error)
+        let reply = result.map(|result| render::result(result, limit, stats.then_some(queued)));
+        running.watch.costs.note(key, asked.elapsed().saturating_sub(queued));
+        reply
+    };
+    let reply = match is_short(api, key) {
+        true => api.queries.run_short(work).await,
+        false => api.queries.run(work).await,
+    };
+    reply?.map_err(query_error)
 }
 
 /// Who asks.
@@ -121,7 +128,7 @@ impl Caller {
     }
 
     fn origin(self, path: &str) -> Origin {
-        Origin::Http { client: self.client, method: self.method, path: path.to_owned() }
+        Origin { client: self.client, method: self.method, path: path.to_owned() }
     }
 }
 

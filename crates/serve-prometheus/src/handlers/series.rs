@@ -1,14 +1,15 @@
 //! `/api/v1/series`, `/labels`, `/label/<name>/values`, `/metadata`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use front::Params;
-use model::{Matcher, Metadata, labels};
+use model::{Labels, Matcher, Metadata, labels};
 use storage::StoreError;
 
-use super::{limit, matcher_sets, named_matcher_sets, time_or};
+use super::{is_short, limit, matcher_sets, named_matcher_sets, time_or};
 use crate::reply::{ApiError, Reply, write_labels, write_string, write_strings};
 use crate::state::Api;
 use crate::times::{MAX_TIME, MIN_TIME};
@@ -20,33 +21,36 @@ pub async fn series(State(api): State<Api>, params: Params) -> Result<Reply, Api
         return Err(ApiError::bad_data("no match[] parameter provided"));
     }
     let (limit, sets, range) = (limit(&params)?, named_matcher_sets(&params)?, range(&params)?);
-    let found = read(&api, move |store| {
+    read(&api, &params, "series", move |store| {
         let querier = store.querier(range.0, range.1)?;
-        let mut found = BTreeSet::new();
+        let mut found: Vec<Labels> = Vec::new();
         for set in &sets {
             found.extend(querier.select(set)?.into_iter().map(|handle| handle.labels));
         }
-        Ok(found)
+        if sets.len() > 1 {
+            found.sort();
+            found.dedup();
+        }
+        let mut reply = Reply::new(String::from("["));
+        for (i, labels) in found.iter().enumerate() {
+            if limit > 0 && i == limit {
+                reply.warnings.push(TRUNCATED.into());
+                break;
+            }
+            if i > 0 {
+                reply.data.push(',');
+            }
+            write_labels(&mut reply.data, labels);
+        }
+        reply.data.push(']');
+        Ok(reply)
     })
-    .await?;
-    let mut reply = Reply::new(String::from("["));
-    for (i, labels) in found.iter().enumerate() {
-        if limit > 0 && i == limit {
-            reply.warnings.push(TRUNCATED.into());
-            break;
-        }
-        if i > 0 {
-            reply.data.push(',');
-        }
-        write_labels(&mut reply.data, labels);
-    }
-    reply.data.push(']');
-    Ok(reply)
+    .await
 }
 
 pub async fn label_names(State(api): State<Api>, params: Params) -> Result<Reply, ApiError> {
     let (limit, sets, range) = (limit(&params)?, matchers(&params)?, range(&params)?);
-    let (names, warnings) = read(&api, move |store| {
+    let (names, warnings) = read(&api, &params, "labels", move |store| {
         let querier = store.querier(range.0, range.1)?;
         Ok((union(&sets, |matchers| querier.label_names(matchers))?, querier.warnings()))
     })
@@ -76,7 +80,7 @@ pub async fn label_values(
         return Err(ApiError::bad_data("invalid label name: \"\""));
     }
     let (limit, sets, range) = (limit(&params)?, matchers(&params)?, range(&params)?);
-    let (values, warnings) = read(&api, move |store| {
+    let (values, warnings) = read(&api, &params, &format!("values {name}"), move |store| {
         let querier = store.querier(range.0, range.1)?;
         Ok((union(&sets, |matchers| querier.label_values(&name, matchers))?, querier.warnings()))
     })
@@ -137,10 +141,21 @@ fn range(params: &Params) -> Result<(i64, i64), ApiError> {
 
 async fn read<T: Send + 'static>(
     api: &Api,
+    params: &Params,
+    what: &str,
     work: impl FnOnce(&dyn storage::MetricsStore) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, ApiError> {
-    let store = api.store.clone();
-    Ok(api.queries.run(move || work(&*store)).await??)
+    let (store, costs) = (api.store.clone(), api.watch.costs.clone());
+    let matchers: Vec<&str> = params.all("match[]").collect();
+    let key = costs.key((what, matchers));
+    let short = is_short(api, key);
+    let work = move || {
+        let began = Instant::now();
+        let result = work(&*store);
+        costs.note(key, began.elapsed());
+        result
+    };
+    Ok(if short { api.queries.run_short(work).await } else { api.queries.run(work).await }??)
 }
 
 /// The sorted union over matcher sets; all series when there is none.

@@ -11,20 +11,12 @@ use serde_json::json;
 use super::Finished;
 use crate::render::timings_json;
 
-/// Where a query came from.
+/// The request that a query came with.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
-    Http {
-        client: String,
-        method: String,
-        path: String,
-    },
-    RuleGroup {
-        file: String,
-        name: String,
-    },
-    /// Rules and alerts whose group is not known.
-    Rule,
+pub struct Origin {
+    pub client: String,
+    pub method: String,
+    pub path: String,
 }
 
 #[derive(Default)]
@@ -98,16 +90,8 @@ fn line(finished: &Finished<'_>) -> String {
                 entry.insert("error".into(), json!(error.message));
             }
         }
-        match finished.origin {
-            Origin::Http { client, method, path } => {
-                let request = json!({ "clientIP": client, "method": method, "path": path });
-                entry.insert("httpRequest".into(), request);
-            }
-            Origin::RuleGroup { file, name } => {
-                entry.insert("ruleGroup".into(), json!({ "file": file, "name": name }));
-            }
-            Origin::Rule => {}
-        }
+        let Origin { client, method, path } = finished.origin;
+        entry.insert("httpRequest".into(), json!({ "clientIP": client, "method": method, "path": path }));
     }
     let mut line = entry.to_string();
     line.push('\n');

@@ -1,6 +1,7 @@
 //! What is known about queries besides their answers: which run now, which ran often or long, the query
 //! log, and the engine's metrics.
 
+mod costs;
 mod log;
 mod metrics;
 mod top;
@@ -14,6 +15,7 @@ use promql::{ActiveQueries, QueryError, QueryInfo, QueryResult};
 pub use log::Origin;
 pub use top::{DURATION_MIN, REMEMBERED_MAX, TopQueries, TopQuery};
 
+use costs::Costs;
 use log::QueryLog;
 use metrics::EngineMetrics;
 
@@ -22,6 +24,7 @@ use metrics::EngineMetrics;
 pub struct QueryWatch {
     pub active: ActiveQueries,
     pub top: TopQueries,
+    pub costs: Costs,
     log: Arc<QueryLog>,
     metrics: EngineMetrics,
 }
@@ -42,7 +45,7 @@ impl QueryWatch {
         let active = ActiveQueries::default();
         let log = Arc::new(QueryLog::default());
         let metrics = EngineMetrics::new(registry, active.clone(), log.clone(), concurrency_max);
-        QueryWatch { active, top: TopQueries::default(), log, metrics }
+        QueryWatch { active, top: TopQueries::default(), costs: Costs::default(), log, metrics }
     }
 
     /// Logs queries to this file from now on; to none when the path is empty. The error names the file.
