@@ -75,8 +75,8 @@ impl Core {
         if affected.is_empty() {
             return Ok(());
         }
-        let series = affected.iter().map(|(_, labels)| labels.clone()).collect();
-        self.append_record(&Deletion { mint, maxt, series }.encode())?;
+        let series: Vec<Labels> = affected.iter().map(|(_, labels)| labels.clone()).collect();
+        self.append_records(&Deletion::records(mint, maxt, &series))?;
         for (id, _) in &affected {
             if let Some(series) = self.head.shard(*id).get_mut(*id) {
                 series.delete(mint, maxt, &self.head.times)?;

@@ -305,10 +305,6 @@ impl Core {
         self.table.append_all(&records).map_err(from_kernel)
     }
 
-    pub fn append_record(&self, record: &[u8]) -> Result<Lsn, StoreError> {
-        self.table.append(record).map_err(from_kernel)
-    }
-
     /// Shows the table's parts to readers that begin from now on. `flushed`: they contain what the last
     /// begun flush has set aside, so new readers need not look for it in the head.
     pub fn refresh_parts(&self, state: &State, flushed: bool) {

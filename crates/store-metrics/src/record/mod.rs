@@ -31,6 +31,9 @@ const ZSTD_LEVEL: i32 = 1;
 /// on records, which is no higher, refuses them.
 const RECORD_BYTES_MAX: usize = 32 << 20;
 
+/// Labels in one record of a deletion, about.
+const DELETION_BYTES: usize = 8 << 20;
+
 /// Samples removed on request.
 #[derive(Debug, PartialEq)]
 pub struct Deletion {
@@ -46,7 +49,20 @@ pub enum Record {
 }
 
 impl Deletion {
-    pub fn encode(&self) -> Vec<u8> {
+    /// The records of a deletion: one or, when there are very many series, several of bounded size.
+    pub fn records(mint: TimestampMs, maxt: TimestampMs, series: &[Labels]) -> Vec<Vec<u8>> {
+        let mut bytes = 0;
+        // A new record begins wherever the labels before have filled one.
+        let pieces = series.chunk_by(|labels, _| {
+            bytes += labels.as_packed().len();
+            let goes_on = bytes < DELETION_BYTES;
+            bytes = if goes_on { bytes } else { 0 };
+            goes_on
+        });
+        pieces.map(|series| Deletion { mint, maxt, series: series.to_vec() }.encode()).collect()
+    }
+
+    fn encode(&self) -> Vec<u8> {
         let mut body = Vec::new();
         write_ivarint(&mut body, self.mint);
         write_ivarint(&mut body, self.maxt);
@@ -206,6 +222,22 @@ mod tests {
         let floats = floats((0..900).map(|i| (i, 1_700_000_000_000, value(i))));
         let bytes = Batch { floats, ..Batch::default() }.encode().len();
         assert!(bytes <= 4 * 900, "{bytes} bytes for 900 samples");
+    }
+
+    #[test]
+    fn a_deletion_of_very_many_series_is_several_records() {
+        let series: Vec<Labels> =
+            (0..100).map(|i| Labels::from_pairs([("a", i.to_string().repeat(100_000))])).collect();
+        let mut read = Vec::new();
+        let records = Deletion::records(1, 2, &series);
+        assert_eq!(records.len(), 3);
+        for record in &records {
+            let Record::Deletion(deletion) = decode(record).unwrap() else { panic!("not a deletion") };
+            assert_eq!((deletion.mint, deletion.maxt), (1, 2));
+            read.extend(deletion.series);
+        }
+        assert_eq!(read, series);
+        assert!(Deletion::records(1, 2, &[]).is_empty());
     }
 
     proptest! {
