@@ -1,6 +1,7 @@
 //! `tsdb`: databases as files. Every command that reads takes our store or a Prometheus data directory.
 
 mod analyze;
+mod bench;
 mod dump;
 mod export;
 mod import;
@@ -41,6 +42,15 @@ pub const COMMAND: Command = Command {
             name: "analyze",
             about: "Analyze churn, label pair cardinality and compaction efficiency",
             action: Action::Run(&analyze::USAGE),
+        },
+        Command {
+            name: "bench",
+            about: "Measure the store",
+            action: Action::Group(&[Command {
+                name: "write",
+                about: "Run a write performance benchmark",
+                action: Action::Run(&bench::USAGE),
+            }]),
         },
         Command { name: "dump", about: "Dump samples", action: Action::Run(&dump::USAGE) },
         Command {
