@@ -268,7 +268,9 @@ impl Writer {
         let segments: Vec<Segment> = {
             let state = self.state();
             let active = state.active.iter().map(|a| Segment { base: a.base, end: a.base + a.len });
-            state.sealed.iter().copied().chain(active).filter(|segment| segment.end > from).collect()
+            let all = state.sealed.iter().copied().chain(active);
+            // One without records may not even have a whole header, if a crash interrupted its creation.
+            all.filter(|segment| segment.end > from && segment.end > segment.base).collect()
         };
         for segment in segments {
             let path = self.path(segment.base);
