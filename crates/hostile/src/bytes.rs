@@ -45,3 +45,14 @@ pub fn index_page(data: &[u8]) {
     let mut out = Vec::new();
     let _ = reader.collect("job", "", &mut |_| true, &mut out);
 }
+
+/// Chunks of Prometheus' own encodings: the first byte says which.
+pub fn prometheus_chunk(data: &[u8]) {
+    use blocks::chunk;
+    let Some((first, data)) = data.split_first() else { return };
+    let Ok(encoding) = chunk::Encoding::from_byte(*first) else { return };
+    let mut columns = storage::metrics::SampleColumns::default();
+    if chunk::decode(encoding, data, &mut columns).is_ok() {
+        assert!(columns.float_times.windows(2).all(|pair| pair[0] < pair[1]), "times ascend");
+    }
+}

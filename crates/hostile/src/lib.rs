@@ -29,8 +29,12 @@ pub const TARGETS: &[Target] = &[
     ("rule_file", configuration::rule_file),
     ("loki_push", messages::loki_push),
     ("otlp_traces", messages::otlp_traces),
+    ("otlp_metrics", messages::otlp_metrics),
+    ("remote", messages::remote),
+    ("influx", messages::influx),
     ("columns", bytes::columns),
     ("index_page", bytes::index_page),
+    ("prometheus_chunk", bytes::prometheus_chunk),
     ("store_files", store::store_files),
 ];
 
