@@ -199,8 +199,8 @@ fn sections_are_checked_with_the_originals_words() {
             "to use custom HTTP client configuration please provide the 'api_server' URL explicitly",
         ),
         (
-            "kubernetes_sd_configs: [{role: pod, selectors: [{role: node, label: a}]}]",
-            "pod role supports only pod selectors",
+            "kubernetes_sd_configs: [{role: pod, selectors: [{role: service, label: a}]}]",
+            "pod role supports only pod, node selectors",
         ),
         (
             "kubernetes_sd_configs: [{role: pod, selectors: [{role: pod}, {role: pod}]}]",

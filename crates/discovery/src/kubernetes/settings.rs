@@ -120,10 +120,10 @@ impl<'de> Deserialize<'de> for KubernetesSdConfig {
 /// Which roles a role's selectors may speak of.
 fn selectable(role: Role) -> &'static [&'static str] {
     match role {
-        Role::Pod => &["pod"],
+        Role::Pod => &["pod", "node"],
         Role::Service => &["service"],
-        Role::Endpoints => &["pod", "service", "endpoints"],
-        Role::Endpointslice => &["pod", "service", "endpointslice"],
+        Role::Endpoints => &["pod", "service", "endpoints", "node"],
+        Role::Endpointslice => &["pod", "service", "endpointslice", "node"],
         Role::Node => &["node"],
         Role::Ingress => &["ingress"],
     }
