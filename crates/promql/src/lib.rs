@@ -30,7 +30,7 @@ pub use active::{ActiveGuard, ActiveQueries, ActiveQuery, QueryInfo};
 pub use engine::{Engine, EngineSettings, QueryContext};
 pub use error::{ErrorKind, QueryError};
 pub use eval::Stats;
-pub use functions::histogram_text;
+pub use functions::{histogram_text, integer_histogram_text};
 pub use promql_syntax::ParseOptions;
 pub use result::{MatrixSeries, QueryResult, QueryValue, Timings, VectorSample};
 pub use trace::TraceNode;

@@ -37,7 +37,16 @@ pub(super) fn map(input: Stream<'_>, statistic: Statistic) -> Stream<'_> {
 
 /// `{count:3, sum:5, (1,2]:3}`: the label value `count_values` gives to a histogram.
 pub fn text(h: &FloatHistogram) -> String {
-    let mut out = format!("{{count:{}, sum:{}", short(h.count), short(h.sum));
+    text_with(h, short)
+}
+
+/// As [`text`], for a histogram of whole counts: these are written without exponents.
+pub fn integer_text(h: &FloatHistogram) -> String {
+    text_with(h, model::float::format_f)
+}
+
+fn text_with(h: &FloatHistogram, write_count: fn(f64) -> String) -> String {
+    let mut out = format!("{{count:{}, sum:{}", write_count(h.count), short(h.sum));
     for b in buckets(h).into_iter().filter(|b| b.count != 0.0) {
         let (open, close) = match (h.uses_custom_buckets(), b.lower < 0.0, b.upper > 0.0) {
             // The zero bucket, which may have no width.
@@ -47,7 +56,7 @@ pub fn text(h: &FloatHistogram) -> String {
             (true, ..) if b.lower == f64::NEG_INFINITY => ('[', ']'),
             _ => ('(', ']'),
         };
-        let (lower, upper, count) = (short(b.lower), short(b.upper), short(b.count));
+        let (lower, upper, count) = (short(b.lower), short(b.upper), write_count(b.count));
         out.push_str(&format!(", {open}{lower},{upper}{close}:{count}"));
     }
     out.push('}');

@@ -21,7 +21,7 @@ use model::Labels;
 use promql_syntax::{Call, Expr};
 
 pub(crate) use extended::{Smoothed, smooth};
-pub use histogram::text as histogram_text;
+pub use histogram::{integer_text as integer_histogram_text, text as histogram_text};
 
 use crate::evaluator::{Evaluator, place};
 use crate::selector::{InstantStream, Wanted};

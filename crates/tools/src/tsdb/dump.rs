@@ -5,7 +5,7 @@ use std::path::Path;
 
 use flags::{Flag, Flags};
 use model::labels::{is_classic_label_name, write_quoted};
-use model::{Labels, METRIC_NAME, is_stale};
+use model::{FloatHistogram, Labels, METRIC_NAME, is_stale};
 use storage::metrics::SampleColumns;
 
 use super::source::{Source, parse_selectors, say_how_to_unlock};
@@ -136,14 +136,24 @@ fn for_each_sample(
     let mut histograms = samples.histograms.iter().peekable();
     for (t, value) in samples.float_times.iter().zip(&samples.floats) {
         while let Some((earlier, histogram)) = histograms.next_if(|(earlier, _)| earlier < t) {
-            visit(*earlier, &promql::histogram_text(histogram))?;
+            visit(*earlier, &histogram_text(histogram))?;
         }
         visit(*t, &model::float::format_g(*value))?;
     }
     for (t, histogram) in histograms {
-        visit(*t, &promql::histogram_text(histogram))?;
+        visit(*t, &histogram_text(histogram))?;
     }
     Ok(())
+}
+
+/// Integer histograms, which whole counts tell, have their counts written as integers.
+fn histogram_text(h: &FloatHistogram) -> String {
+    let whole = |n: &f64| n.fract() == 0.0;
+    let counts = h.positive_buckets.iter().chain(&h.negative_buckets).chain([&h.count, &h.zero_count]);
+    match counts.into_iter().all(whole) {
+        true => promql::integer_histogram_text(h),
+        false => promql::histogram_text(h),
+    }
 }
 
 /// The labels with the metric name as one of them; other than classic names are quoted.
