@@ -7,8 +7,8 @@ use axum::routing::{MethodRouter, get, post};
 use front::Instrument;
 
 use crate::handlers::{
-    admin, early as first, features, federate, files, manage, otlp, queries, query, read, rules, search,
-    series, status, targets, write,
+    admin, early as first, features, federate, files, import, manage, otlp, queries, query, read, rules,
+    search, series, status, targets, write,
 };
 use crate::opening::Early;
 use crate::reply::{ApiError, ErrorType};
@@ -67,6 +67,9 @@ pub fn router(api: Api, early: &Early) -> Router {
         .route("/query_exemplars", get(query::exemplars).post(query::exemplars))
         .route("/write", post(write::write))
         .route("/read", post(read::read))
+        .route("/import", post(import::json))
+        .route("/import/prometheus", post(import::prometheus))
+        .route("/export", get(import::export).post(import::export))
         .route("/otlp/v1/metrics", post(otlp::metrics))
         .route("/format_query", get(query::format).post(query::format))
         .route("/parse_query", get(query::parse).post(query::parse))
@@ -106,6 +109,9 @@ pub fn router(api: Api, early: &Early) -> Router {
         .route("/-/reload", only_post_and(post(manage::reload).put(manage::reload)))
         .route("/user/{*path}", get(files::user))
         .route("/federate", get(federate::federate))
+        .route("/write", post(import::influx))
+        .route("/influx/write", post(import::influx))
+        .route("/api/v2/write", post(import::influx))
         .route("/consoles/", get(files::console))
         .route("/consoles/{*path}", get(files::console))
         .with_state(api);

@@ -1,6 +1,7 @@
 //! The API from outside, over a real store in a temporary directory.
 
 mod federate;
+mod import;
 mod messages;
 mod queries;
 mod otlp;

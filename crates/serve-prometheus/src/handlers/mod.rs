@@ -5,6 +5,7 @@ pub mod early;
 pub mod features;
 pub mod federate;
 pub mod files;
+pub mod import;
 pub mod manage;
 pub mod otlp;
 pub mod queries;

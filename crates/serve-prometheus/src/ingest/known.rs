@@ -85,7 +85,8 @@ impl Table {
     fn make_room(&mut self) {
         let full = self.entries.len() >= SERIES_MAX;
         let grows = self.entries.len() == self.entries.capacity();
-        if !full && !(grows && self.swept.elapsed() >= SWEEP_INTERVAL) {
+        let due = grows && self.swept.elapsed() >= SWEEP_INTERVAL;
+        if !full && !due {
             return;
         }
         self.sweep();

@@ -3,6 +3,7 @@
 
 mod known;
 mod labels;
+pub mod lines;
 mod message;
 mod options;
 mod otlp;

@@ -11,7 +11,8 @@ const ON: &[&str] = &["--web.enable-otlp-receiver"];
 const NANOS: i64 = T * 1_000_000;
 
 async fn send(f: &Fixture, kind: &str, body: Vec<u8>) -> (u16, String) {
-    let request = Request::post("/api/v1/otlp/v1/metrics").header("content-type", kind).body(Body::from(body));
+    let request =
+        Request::post("/api/v1/otlp/v1/metrics").header("content-type", kind).body(Body::from(body));
     let (status, text) = f.call(request.unwrap()).await;
     (status.as_u16(), text)
 }
@@ -85,9 +86,9 @@ async fn each_kind_of_metric() {
         (
             json!({"name": "rpc", "summary": {"dataPoints": point(json!({"count": 2, "sum": 3, "quantileValues": [{"quantile": 0.5, "value": 1.5}]}))}}),
             &[
-                "rpc{http_method=GET,quantile=0.5} 1.5",
                 "rpc_count{http_method=GET} 2",
                 "rpc_sum{http_method=GET} 3",
+                "rpc{http_method=GET,quantile=0.5} 1.5",
             ],
         ),
         (
@@ -114,7 +115,8 @@ async fn a_resource_becomes_target_info() {
     assert_eq!(send(&f, "application/json", request(metric)).await.0, 200);
     let (_, found) = f.get(&format!("/api/v1/query?query=target_info[10m]&time={}", T / 1000 + 500)).await;
     let series = &found["data"]["result"][0];
-    let labels = json!({"__name__": "target_info", "instance": "host-1", "job": "shop/cart", "os_type": "linux"});
+    let labels =
+        json!({"__name__": "target_info", "instance": "host-1", "job": "shop/cart", "os_type": "linux"});
     assert_eq!(series["metric"], labels);
     let times: Vec<i64> =
         series["values"].as_array().unwrap().iter().map(|v| v[0].as_i64().unwrap() - T / 1000).collect();
@@ -139,7 +141,8 @@ async fn protobuf_and_refusals() {
         let (status, text) = send(&f, "application/x-protobuf", message[..end].to_vec()).await;
         assert!(status == 400 && !text.is_empty(), "{end}: {status} {text}");
     }
-    let unsupported = "unsupported content type: text/plain, supported: [application/json, application/x-protobuf]\n";
+    let unsupported =
+        "unsupported content type: text/plain, supported: [application/json, application/x-protobuf]\n";
     assert_eq!(send(&f, "text/plain", message).await, (400, unsupported.to_owned()));
     for body in ["", "[]", "{", r#"{"resourceMetrics": 1}"#] {
         assert_eq!(send(&f, "application/json", body.into()).await.0, 400, "{body}");

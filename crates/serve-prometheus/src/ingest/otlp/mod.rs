@@ -178,7 +178,9 @@ impl Translation<'_> {
             Data::None => return Err("unsupported metric type".to_owned().into()),
         };
         let delta = temporality == Some(Temporality::Delta);
-        if !matches!(temporality, None | Some(Temporality::Cumulative)) && !(delta && self.keeps_delta) {
+        let cumulative = matches!(temporality, None | Some(Temporality::Cumulative));
+        let kept = delta && self.keeps_delta;
+        if !cumulative && !kept {
             let fault = format!("invalid temporality and type combination for metric {:?}", metric.name);
             return Err(fault.into());
         }
