@@ -128,7 +128,6 @@ SAME = [
     ("PUT", V1 + "/admin/tsdb/clean_tombstones"),
     ("POST", V1 + "/admin/tsdb/snapshot?skip_head=x"),
     ("POST", V1 + "/write"),
-    ("POST", V1 + "/otlp/v1/metrics"),
     ("GET", V1 + "/query?query=one"),
     ("GET", V1 + "/query?query=ALERTS"),
 ]  # fmt: skip
@@ -171,13 +170,17 @@ def evaluated(url):
     assert len(groups) == 2 and all(rule["health"] == "ok" for group in groups for rule in group["rules"])
     two = client.get(url + V1 + "/query?query=two").json()["data"]["result"]
     alerts = client.get(url + V1 + "/query?query=ALERTS").json()["data"]["result"]
-    return two and alerts
+    # The original looks for targets every five seconds.
+    targets = client.get(url + V1 + "/targets").json()["data"]
+    told = client.get(url + V1 + "/alertmanagers").json()["data"]["activeAlertmanagers"]
+    return two and alerts and targets["activeTargets"] and targets["droppedTargets"] and told
 
 
 def comparable(value, key=None):
     """JSON with everything volatile replaced by its kind."""
     if key in VOLATILE:
-        return type(value).__name__
+        # 0 and 0.5 are one kind.
+        return "number" if isinstance(value, (int, float)) else type(value).__name__
     if isinstance(value, dict):
         return {k: comparable(v, k) for k, v in value.items()}
     if isinstance(value, list):

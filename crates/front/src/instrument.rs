@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use axum::body::HttpBody;
 use axum::extract::{MatchedPath, Request};
 use axum::http::StatusCode;
 use axum::middleware::Next;
@@ -12,11 +13,15 @@ use futures_util::FutureExt;
 /// Latency bounds of Prometheus' own handlers, in seconds.
 const BOUNDS: &[f64] = &[0.1, 0.2, 0.4, 1.0, 3.0, 8.0, 20.0, 60.0, 120.0];
 
+/// Size bounds of the same, in bytes.
+const SIZE_BOUNDS: &[f64] = &[100.0, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
+
 /// Counts requests by handler and status and times them. Metric names are the original's.
 #[derive(Clone)]
 pub struct Instrument {
     requests: CounterVec,
     durations: HistogramVec,
+    sizes: Option<HistogramVec>,
 }
 
 impl Instrument {
@@ -30,7 +35,17 @@ impl Instrument {
                 &["handler"],
                 BOUNDS,
             ),
+            sizes: None,
         }
+    }
+
+    /// Also counts the bytes of replies, in a histogram of this name. Streams are not among them: their
+    /// length is not known when they begin.
+    #[must_use]
+    pub fn with_sizes(mut self, registry: &Registry, name: &str) -> Instrument {
+        let help = "Histogram of response size for HTTP requests.";
+        self.sizes = Some(registry.histogram_vec(name, help, &["handler"], SIZE_BOUNDS));
+        self
     }
 
     /// For `router.layer(axum::middleware::from_fn_with_state(instrument, Instrument::observe))`.
@@ -46,6 +61,9 @@ impl Instrument {
         let response = next.run(request).await;
         this.requests.with(&[&handler, response.status().as_str()]).inc();
         this.durations.with(&[&handler]).observe(started.elapsed().as_secs_f64());
+        if let (Some(sizes), Some(bytes)) = (&this.sizes, response.body().size_hint().exact()) {
+            sizes.with(&[&handler]).observe(bytes as f64);
+        }
         response
     }
 }

@@ -5,8 +5,8 @@ mod ast_json;
 mod config;
 mod engine;
 mod engines;
-mod flags;
 mod federation;
+mod flags;
 mod handlers;
 mod ingest;
 mod notifications;
@@ -207,12 +207,7 @@ fn build_api(
     queries: Pool,
 ) -> state::Api {
     let (settings, host) = (early.settings.clone(), early.host.clone());
-    let retention = match (settings.retention_ms, config.storage.tsdb.retention.time) {
-        (Some(ms), None) => model::duration::format(ms),
-        (_, Some(time)) => time.to_string(),
-        (None, None) => "15d".to_owned(),
-    };
-    let options = state::Options { query_timeout: settings.query_timeout, retention };
+    let options = state::Options { query_timeout: settings.query_timeout };
     let inner = Arc::new_cyclic(|shared: &std::sync::Weak<state::Shared>| state::Shared {
         ingest: ingest::Ingest::new(store.clone(), settings.ingest.clone(), &host.registry),
         store,

@@ -43,7 +43,8 @@ impl Early {
                 &host.registry,
                 "prometheus_http_requests_total",
                 "prometheus_http_request_duration_seconds",
-            ),
+            )
+            .with_sizes(&host.registry, "prometheus_http_response_size_bytes"),
         }
     }
 }

@@ -49,8 +49,6 @@ pub struct Shared {
 #[derive(Debug, Clone)]
 pub struct Options {
     pub query_timeout: std::time::Duration,
-    /// As shown by `/status/runtimeinfo`.
-    pub retention: String,
 }
 
 impl std::ops::Deref for Api {

@@ -37,11 +37,11 @@ pub const SERVICE: Service = Service {
             let fail = |e: String| StartError::new(NAME, e);
             let settings = Settings::from_flags(&flags).map_err(|e| fail(e.to_string()))?;
             let config = Config::load(&settings.config_file).map_err(|e| fail(e.to_string()))?;
-            if let Some(why) = tools::foreign_database(&settings.storage_path) {
-                return Err(fail(why));
-            }
             if settings.agent {
                 return start_agent(settings, config, host).await;
+            }
+            if let Some(why) = tools::foreign_database(&settings.storage_path) {
+                return Err(fail(why));
             }
             let (retention_ms, retention_bytes) = retention(&settings, &config);
             let options = store_metrics::Settings {
@@ -157,8 +157,18 @@ fn retention_rules(config: &Config) -> Vec<store_metrics::RetentionRule> {
 fn retention(settings: &Settings, config: &Config) -> (i64, u64) {
     let file = &config.storage.tsdb.retention;
     let ms = file.time.map(|d| d.as_ms()).or(settings.retention_ms);
-    let bytes = file.size.map(|s| s.0).or(settings.retention_bytes);
+    let share = file.percentage.filter(|percent| *percent > 0.0);
+    let share = share.map(|percent| (disk_bytes(&settings.storage_path) as f64 * percent / 100.0) as u64);
+    let bytes = share.or(file.size.map(|s| s.0)).or(settings.retention_bytes);
     // With a size alone, age does not matter.
     let default_ms = if bytes.is_some() { 0 } else { RETENTION_MS_DEFAULT };
     (ms.unwrap_or(default_ms), bytes.unwrap_or(0))
+}
+
+/// Size of the disk that holds `path` or will hold it; 0 when it cannot be told, which means no limit.
+fn disk_bytes(path: &Path) -> u64 {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let existing = absolute.ancestors().find(|p| p.exists());
+    let stat = existing.and_then(|p| rustix::fs::statvfs(p).ok());
+    stat.map_or(0, |s| s.f_blocks.saturating_mul(s.f_frsize))
 }

@@ -23,6 +23,15 @@ const COUNTERS: &[Row] = &[
         &m.compactions_failed
     }),
     ("prometheus_tsdb_head_truncations_total", "Truncations of the head.", |m| &m.truncations),
+    ("prometheus_tsdb_head_out_of_order_samples_appended_total", "Samples appended out of order.", |m| {
+        &m.late_appended
+    }),
+    ("prometheus_tsdb_head_series_not_found_total", "Appends to series that were gone.", |m| {
+        &m.series_not_found
+    }),
+    ("prometheus_tsdb_exemplar_out_of_order_exemplars_total", "Exemplars refused as out of order.", |m| {
+        &m.exemplars_out_of_order
+    }),
     ("prometheus_tsdb_time_retentions_total", "Times data was dropped by age.", |m| &m.time_retentions),
     ("prometheus_tsdb_size_retentions_total", "Times data was dropped by size.", |m| &m.size_retentions),
 ];
@@ -43,6 +52,16 @@ pub fn register(registry: &Registry, store: Arc<Store>) {
                 .with(&[("type", "float")], count(&metrics.floats_appended))
                 .with(&[("type", "histogram")], count(&metrics.histograms_appended)),
         );
+        let kernel = store.kernel_metrics();
+        let mut counter = |name: &str, help: &str, v: f64| out.push(Family::counter(name, help).with(&[], v));
+        let help = "Exemplars appended.";
+        counter("prometheus_tsdb_exemplar_exemplars_appended_total", help, gauges.exemplars_appended as f64);
+        let help = "Damaged places met in the log.";
+        counter("prometheus_tsdb_wal_corruptions_total", help, count(&kernel.wal_corruptions));
+        let help = "Writes to the log that failed.";
+        counter("prometheus_tsdb_wal_writes_failed_total", help, count(&kernel.wal_write_failures));
+        let help = "Batches of records handed to the operating system.";
+        counter("prometheus_tsdb_wal_page_flushes_total", help, count(&kernel.wal_writes));
         let mut gauge = |name: &str, help: &str, v: f64| out.push(Family::gauge(name, help).with(&[], v));
         gauge("prometheus_tsdb_head_series", "Number of series in the head.", gauges.head_series as f64);
         gauge("prometheus_tsdb_head_min_time", "Oldest time in the head, Unix ms.", gauges.head_min_t as f64);
@@ -55,6 +74,21 @@ pub fn register(registry: &Registry, store: Arc<Store>) {
         gauge("prometheus_tsdb_blocks_loaded", "Number of live parts.", gauges.parts as f64);
         gauge("prometheus_tsdb_storage_blocks_bytes", "Size of the live parts.", gauges.part_bytes as f64);
         gauge("prometheus_tsdb_lowest_timestamp", "Oldest time stored, Unix ms.", gauges.lowest_t as f64);
+        let seconds = |ms: i64| ms as f64 / 1000.0;
+        gauge(
+            "prometheus_tsdb_head_min_time_seconds",
+            "Oldest time in the head.",
+            seconds(gauges.head_min_t),
+        );
+        gauge(
+            "prometheus_tsdb_head_max_time_seconds",
+            "Newest time in the head.",
+            seconds(gauges.head_max_t),
+        );
+        gauge("prometheus_tsdb_lowest_timestamp_seconds", "Oldest time stored.", seconds(gauges.lowest_t));
+        gauge("prometheus_tsdb_wal_storage_size_bytes", "Size of the log.", count(&kernel.wal_segment_bytes));
+        let series = gauges.exemplar_series as f64;
+        gauge("prometheus_tsdb_exemplar_series_with_exemplars_in_storage", "Series with exemplars.", series);
         let exemplars = gauges.exemplars as f64;
         gauge("prometheus_tsdb_exemplar_exemplars_in_storage", "Exemplars kept.", exemplars);
     });

@@ -73,12 +73,12 @@ fn mistakes_name_line_and_key() {
 #[test]
 fn what_cannot_be_done_reads_well_and_is_named() {
     let c = load(
-        "tracing: {endpoint: 'localhost:1'}\nscrape_configs:\n- job_name: a\n  consul_sd_configs: [{server: x}]\n",
+        "tracing: {endpoint: 'localhost:1'}\nscrape_configs:\n- job_name: a\n  eureka_sd_configs: [{server: x}]\n",
     )
     .unwrap();
     let texts = c.unavailable().join("\n");
     assert!(texts.contains("tracing: "), "{texts}");
-    assert!(texts.contains("scrape config \"a\": consul_sd_configs is not supported"), "{texts}");
+    assert!(texts.contains("scrape config \"a\": eureka_sd_configs is not supported"), "{texts}");
 }
 
 #[test]

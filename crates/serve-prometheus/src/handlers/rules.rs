@@ -123,8 +123,10 @@ fn group_json(group: &GroupState, rules: Vec<Value>) -> Value {
 fn rule_json(rule: &RuleState, exclude_alerts: bool) -> Value {
     let mut out = match &rule.kind {
         RuleKind::Alerting { state, hold_ms, keep_firing_ms, annotations, alerts } => {
-            let shown: Vec<Value> =
-                if exclude_alerts { Vec::new() } else { alerts.iter().map(alert_json).collect() };
+            let shown = match exclude_alerts {
+                true => Value::Null,
+                false => alerts.iter().map(alert_json).collect(),
+            };
             json!({
                 "state": state.as_str(),
                 "name": rule.name,

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 
 use axum::extract::State;
 use front::Params;
+use scrape::config::ByteSize;
 use serde_json::{Map, Value, json};
 
 use super::early::Version;
@@ -53,8 +54,24 @@ pub async fn runtime_info(State(api): State<Api>) -> Result<Reply, ApiError> {
         "GOMEMLIMIT": 0,
         "GOGC": "",
         "GODEBUG": "",
-        "storageRetention": api.options.retention,
+        "storageRetention": retention(&api),
     }))
+}
+
+/// Age and size that are kept; the file wins over the flags.
+fn retention(api: &Api) -> String {
+    let config = api.config.load();
+    let (file, flags) = (&config.storage.tsdb.retention, &api.settings);
+    let size = file.size.or(flags.retention_bytes.map(ByteSize)).filter(|s| s.0 > 0).map(|s| s.to_string());
+    let share = file.percentage.filter(|p| *p > 0.0).map(|p| format!("{p}%"));
+    let size = share.or(size);
+    let time = match file.time.map(|t| t.as_ms()).or(flags.retention_ms) {
+        Some(ms) if ms > 0 => Some(model::duration::format(ms)),
+        None if size.is_none() => Some("15d".into()),
+        _ => None,
+    };
+    let parts: Vec<String> = [time, size].into_iter().flatten().collect();
+    parts.join(" or ")
 }
 
 pub async fn tsdb(State(api): State<Api>, params: Params) -> Result<Reply, ApiError> {

@@ -7,7 +7,7 @@ use front::Params;
 use model::{Labels, Matcher};
 use serde_json::{Map, Value, json};
 
-use crate::reply::{ApiError, ErrorType, Reply};
+use crate::reply::{ApiError, Reply};
 use crate::state::Api;
 use crate::times::format_rfc3339;
 
@@ -43,12 +43,9 @@ pub async fn targets(State(api): State<Api>, params: Params) -> Result<Reply, Ap
     let dropped: Vec<Value> = dropped
         .map(|t| json!({ "discoveredLabels": label_map(&t.discovered_labels), "scrapePool": t.scrape_pool }))
         .collect();
-    let counts: Map<String, Value> = snapshot
-        .dropped_counts
-        .iter()
-        .filter(|(name, _)| show_dropped && wanted(name))
-        .map(|(name, count)| (name.clone(), json!(count)))
-        .collect();
+    // Of all jobs, whichever was asked for; none of them where nobody asked for dropped targets.
+    let counts: Option<Map<String, Value>> = show_dropped
+        .then(|| snapshot.dropped_counts.iter().map(|(name, count)| (name.clone(), json!(count))).collect());
     Reply::json(&json!({ "activeTargets": active, "droppedTargets": dropped, "droppedTargetCounts": counts }))
 }
 
@@ -79,9 +76,6 @@ pub async fn metadata(State(api): State<Api>, params: Params) -> Result<Reply, A
             }
             rows.push(row);
         }
-    }
-    if rows.is_empty() && metric.is_some() {
-        return Err(ApiError::new(ErrorType::NotFound, "specified metadata not found"));
     }
     rows.truncate(limit);
     Reply::json(&rows)
