@@ -2,6 +2,8 @@
 
 use model::{BucketSpan, FloatHistogram};
 
+use super::fractions::FRACTIONS;
+
 /// One populated or empty bucket. The zero bucket spans both sides of zero.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bucket {
@@ -72,13 +74,19 @@ pub(super) fn exponential_bounds(index: i32, schema: i32) -> (f64, f64) {
 /// at the largest float, the one after it at infinity.
 fn exponential_bound(index: i32, schema: i32) -> f64 {
     let (whole, fraction) = if schema < 0 {
-        (i64::from(index) << (-schema).min(31), 0.0)
+        (i64::from(index) << (-schema).min(31), 1.0)
     } else {
         let schema = schema.min(30);
         let steps = 1i64 << schema;
-        (i64::from(index) >> schema, (i64::from(index) & (steps - 1)) as f64 / steps as f64)
+        let step = i64::from(index) & (steps - 1);
+        let fraction = match usize::try_from(step << (8 - schema).max(0)).ok().and_then(|i| FRACTIONS.get(i))
+        {
+            Some(fraction) if schema <= 8 => fraction * 2.0,
+            _ => (step as f64 / steps as f64).exp2(),
+        };
+        (i64::from(index) >> schema, fraction)
     };
-    if whole == 1024 && fraction == 0.0 {
+    if whole == 1024 && fraction == 1.0 {
         return f64::MAX;
     }
     if whole > 1023 {
@@ -87,7 +95,7 @@ fn exponential_bound(index: i32, schema: i32) -> f64 {
     // Two factors, because the exponent may be below what one normal float holds.
     let half = (whole / 2).max(-1100) as i32;
     let rest = (whole - whole / 2).max(-1100) as i32;
-    fraction.exp2() * 2f64.powi(half) * 2f64.powi(rest)
+    fraction * 2f64.powi(half) * 2f64.powi(rest)
 }
 
 /// `(lower, upper]` of custom bucket `index`; the last one ends at infinity.

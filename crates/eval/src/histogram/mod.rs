@@ -5,6 +5,7 @@
 
 mod bounds;
 mod equal;
+mod fractions;
 mod quantile;
 mod trim;
 mod wide;
