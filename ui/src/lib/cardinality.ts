@@ -22,7 +22,7 @@ export const countQuery = (path: readonly Focus[], label: string, limit: number)
 export const totalQuery = (path: readonly Focus[]): string => `count(${selectorOf(path)})`;
 
 /** The values a label has under `path`, counted. A label that many series lack has fewer values than series. */
-export const valuesQuery = (path: readonly Focus[], label: string): string => `count(count by (${labelText(label)}) (${selectorOf([...path])}))`;
+export const valuesQuery = (path: readonly Focus[], label: string): string => `count(count by (${labelText(label)}) (${selectorOf(path).replace(/}$/, `,${labelText(label)}!=""}`)}))`;
 
 /** A share as a width for a bar; never quite nothing, so that small ones can be seen. */
 export const barWidth = (value: number, most: number): string => `${Math.max(0.5, most > 0 ? (100 * value) / most : 0).toFixed(1)}%`;

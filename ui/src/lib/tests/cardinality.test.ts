@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { barWidth, countQuery, selectorOf, totalQuery } from "../cardinality";
+import { barWidth, countQuery, selectorOf, totalQuery, valuesQuery } from "../cardinality";
 
 test.each([
   [[], '{__name__!=""}'],
@@ -10,6 +10,7 @@ test.each([
 
 test("queries count what is under the focus", () => {
   expect(countQuery([], "job", 20)).toBe('sort_desc(topk(20, count by (job) ({__name__!=""})))');
+  expect(valuesQuery([{ name: "job", value: "a}" }], "host")).toBe('count(count by (host) ({job="a}",host!=""}))');
   expect(totalQuery([{ name: "job", value: "a" }])).toBe('count({job="a"})');
 });
 
