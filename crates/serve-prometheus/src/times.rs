@@ -46,15 +46,18 @@ pub fn format_rfc3339(ms: TimestampMs) -> String {
 
 /// Appends Unix seconds with at most three decimals, the form of API timestamps.
 pub fn write_seconds(out: &mut String, ms: TimestampMs) {
-    use std::fmt::Write;
-    let (sign, abs) = (if ms < 0 { "-" } else { "" }, ms.unsigned_abs());
-    let (seconds, fraction) = (abs / 1000, abs % 1000);
-    let _ = if fraction == 0 {
-        write!(out, "{sign}{seconds}")
-    } else {
-        let digits = format!("{fraction:03}");
-        write!(out, "{sign}{seconds}.{}", digits.trim_end_matches('0'))
-    };
+    if ms < 0 {
+        out.push('-');
+    }
+    let (seconds, fraction) = (ms.unsigned_abs() / 1000, ms.unsigned_abs() % 1000);
+    model::float::write_integer(out, seconds);
+    if fraction > 0 {
+        // Thousandths without zeros at the end.
+        out.push('.');
+        let digits = [fraction / 100, fraction / 10 % 10, fraction % 10];
+        let len = digits.iter().rposition(|digit| *digit > 0).map_or(0, |last| last + 1);
+        digits.iter().take(len).for_each(|digit| out.push((b'0' + *digit as u8) as char));
+    }
 }
 
 #[cfg(test)]
