@@ -3,8 +3,8 @@
 mod federate;
 mod import;
 mod messages;
-mod queries;
 mod otlp;
+mod queries;
 mod read;
 mod write;
 mod write_v2;

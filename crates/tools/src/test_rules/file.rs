@@ -57,24 +57,24 @@ impl Start {
 #[serde(deny_unknown_fields)]
 pub struct Series {
     pub series: String,
-    pub values: Text,
+    pub values: Scalar,
 }
 
 /// A text that may look like a number: `values: 1`.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
-pub enum Text {
+pub enum Scalar {
     Text(String),
     Int(i64),
     Float(f64),
 }
 
-impl Text {
+impl Scalar {
     pub fn as_text(&self) -> String {
         match self {
-            Text::Text(text) => text.clone(),
-            Text::Int(n) => n.to_string(),
-            Text::Float(v) => model::float::format_g(*v),
+            Scalar::Text(text) => text.clone(),
+            Scalar::Int(n) => n.to_string(),
+            Scalar::Float(v) => model::float::format_g(*v),
         }
     }
 }
