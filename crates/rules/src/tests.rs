@@ -252,7 +252,8 @@ async fn a_notifier_started_again_goes_on() {
     let address = server.local_addr().unwrap();
     let group =
         discovery::StaticConfig { targets: vec![address.to_string()], ..discovery::StaticConfig::default() };
-    let sources = discovery::Sources { static_configs: vec![group], ..discovery::Sources::default() };
+    let mut sources = discovery::Sources::default();
+    sources.static_configs.push(group);
     let alertmanager = crate::AlertmanagerConfig { sources, ..crate::AlertmanagerConfig::default() };
     let metrics = RuleMetrics::new(&expfmt::Registry::new());
     let notifier = Notifier::new(10, metrics);
