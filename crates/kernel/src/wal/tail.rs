@@ -119,7 +119,9 @@ mod tests {
     fn damage_costs_the_damaged_record_only() {
         let disk = SimDisk::new();
         let wal = open(&disk);
-        (0..10).for_each(|i| drop(wal.append(&record(i)).unwrap()));
+        for i in 0..10 {
+            wal.append(&record(i)).unwrap();
+        }
         wal.close().unwrap();
         // The first segment: records 0 to 2. A byte of record 1 flips.
         let path = Path::new("/log").join(segment::file_name(0));
