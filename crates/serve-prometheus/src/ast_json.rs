@@ -192,8 +192,8 @@ mod tests {
     fn nodes_have_the_fields_of_the_original() {
         check("up", UP);
         check(
-            r#"{a!~"<x>"}[5m] offset 1m @ 2"#,
-            r#"{"anchored":false,"matchers":[{"name":"a","type":"!~","value":"\u003cx\u003e"}],"name":"","offset":60000,"range":300000,"smoothed":false,"startOrEnd":null,"timestamp":2000,"type":"matrixSelector"}"#,
+            r#"{a=~"<x>"}[5m] offset 1m @ 2"#,
+            r#"{"anchored":false,"matchers":[{"name":"a","type":"=~","value":"\u003cx\u003e"}],"name":"","offset":60000,"range":300000,"smoothed":false,"startOrEnd":null,"timestamp":2000,"type":"matrixSelector"}"#,
         );
         check("(1.5)", r#"{"expr":{"type":"numberLiteral","val":"1.5"},"type":"parenExpr"}"#);
         check("-up", &format!(r#"{{"expr":{UP},"op":"-","type":"unaryExpr"}}"#));
