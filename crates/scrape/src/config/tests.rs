@@ -95,7 +95,7 @@ fn configurations_of_the_original() {
         let file = ::config::load::<File>(&path).unwrap();
         loaded += 1;
         for why in file.scrape_configs.iter().filter_map(|job| job.sources.unavailable()) {
-            assert!(why.contains("_sd_configs is not supported: use static_configs"), "{why}");
+            assert!(why.contains("_sd_configs is not supported: use static, file"), "{why}");
         }
     }
     assert!(loaded >= 50, "{loaded}");

@@ -108,6 +108,10 @@ impl ScrapeConfig {
         if let Some(why) = self.sources.unavailable() {
             return Err(why);
         }
+        // Here the original does not only find containers by it, it also reads their logs from the engine.
+        if !self.sources.docker_sd_configs.is_empty() {
+            return Err("docker_sd_configs is not supported: follow the containers' log files".into());
+        }
         // Compiling finds what types alone cannot.
         crate::stages::Pipeline::check(&self.pipeline_stages)
     }

@@ -48,7 +48,10 @@ fn errors_name_file_line_and_key() {
     check(&format!("{job}  pipeline_stages: [{{nothing: {{}}}}]\n"), "unknown variant `nothing`");
     check(&format!("{job}  pipeline_stages: [{{regex: {{expression: '('}}}}]\n"), "scrape config \"x\": ");
     check(&format!("{job}  syslog: {{listen_address: x}}\n"), "syslog is not supported");
-    check(&format!("{job}  docker_sd_configs: []\n"), "docker_sd_configs is not supported");
+    check(
+        &format!("{job}  docker_sd_configs: [{{host: 'unix:///x'}}]\n"),
+        "docker_sd_configs is not supported",
+    );
     check(&format!("{job}- job_name: x\n"), "found multiple scrape configs with job name \"x\"");
 }
 
