@@ -257,8 +257,9 @@ async fn settings_change_under_way() {
     process.apply(&[remote(&a, dropping), plain(&b)]);
     process.append(0..5, 3);
     b.wait(|r| r.accepted().len() == 5).await;
-    a.wait(|r| r.accepted().len() >= 6).await;
-    assert_eq!(a.accepted()[5..], [sample(4, 3)]);
+    // What was on its way when the settings changed may come twice.
+    a.wait(|r| r.accepted().contains(&sample(4, 3))).await;
+    assert!((0..4).all(|i| !a.accepted().contains(&sample(i, 3))), "{:?}", a.accepted());
     process.apply(&[plain(&b)]);
     process.append(0..5, 4);
     b.wait(|r| r.accepted().len() == 10).await;
@@ -266,7 +267,7 @@ async fn settings_change_under_way() {
     process.append(0..5, 5);
     assert_eq!(process.outbox.samples(), 15);
     process.remotes.shutdown().await;
-    assert_eq!(a.accepted().len(), 6);
+    assert!((0..5).all(|i| !a.accepted().contains(&sample(i, 4))), "{:?}", a.accepted());
 }
 
 #[tokio::test(flavor = "multi_thread")]
