@@ -55,7 +55,11 @@ impl Server {
     fn send(&self, method: reqwest::Method, path: &str, params: &[(&str, &str)]) -> Result<Answer, Failure> {
         let verb = if method == reqwest::Method::POST { "Post" } else { "Get" };
         let url = format!("{}{path}", self.url);
-        let failed = |e: String| Failure::new(format!("{verb} {url:?}: {e}"));
+        // What the client explains names the request already.
+        let failed = |e: String| match e.starts_with(verb) {
+            true => Failure::new(e),
+            false => Failure::new(format!("{verb} {url:?}: {e}")),
+        };
         self.runtime.block_on(async {
             self.client.ready().await.map_err(failed)?;
             let request = self.client.request(method.clone(), &url).map_err(failed)?.timeout(PATIENCE);

@@ -35,7 +35,7 @@ fn ask(flags: &Flags, path: &str) -> Result<(), Failure> {
     let server = Server::new(flags.get("url"), flags.get("http.config.file"))?;
     let answer = server.get(path, &[])?;
     match answer.status {
-        200 => say(&format!("  SUCCESS: {}\n", answer.body)),
-        status => Err(Failure::new(format!("check failed: URL={}{path}, status={status}", server.url()))),
+        200 => say(&format!("  SUCCESS:  {}\n", answer.body)),
+        status => Err(Failure::new(format!("check failed: URL={}, status={status}", server.url()))),
     }
 }
