@@ -83,8 +83,9 @@ def test_the_original_writes_and_reads():
                 mine = query(ours, expression, end)
                 assert theirs and theirs == mine, f"{message}: {expression}: {theirs[:2]} is here {mine[:2]}"
             # The reader has nothing of its own older than its start but what it reads from us.
-            read = query(reader, 'counting_total{job="counting"}', end)
-            assert [v for _, v, _ in read] == [v for _, v, _ in query(ours, "counting_total", end)], message
+            values = lambda url, expression: [v for _, v, _ in query(url, expression, end)]
+            read = lambda: values(reader, 'counting_total{job="counting"}') == values(ours, "counting_total")
+            until(read, f"{message}: the reader to see what we have")
             until(lambda: query(reader, "count(scrape_samples_scraped{job='federate'} >= 60)", time.time()), "federation")
 
 

@@ -2,7 +2,7 @@
 
 use flags::{Flag, Flags};
 
-use crate::command::{Failure, Usage, say};
+use crate::command::{Failure, Usage, complain};
 use crate::http::Server;
 
 const URL: Flag = Flag::value("url", "http://localhost:9090", "The URL for the Prometheus server.");
@@ -35,7 +35,11 @@ fn ask(flags: &Flags, path: &str) -> Result<(), Failure> {
     let server = Server::new(flags.get("url"), flags.get("http.config.file"))?;
     let answer = server.get(path, &[])?;
     match answer.status {
-        200 => say(&format!("  SUCCESS:  {}\n", answer.body)),
+        200 => {
+            // Standard error, as in the original.
+            complain(&format!("  SUCCESS:  {}", answer.body));
+            Ok(())
+        }
         status => Err(Failure::new(format!("check failed: URL={}, status={status}", server.url()))),
     }
 }
