@@ -36,7 +36,7 @@ scrape_configs:
   params: {{"match[]": ['{{__name__=~"counting_total|pushed"}}']}}
   static_configs: [{{targets: ["127.0.0.1:{ours}"]}}]
 remote_read:
-- {{url: "http://127.0.0.1:{ours}/api/v1/read", read_recent: true}}
+- {{url: "http://127.0.0.1:{ours}/api/v1/read", read_recent: true, filter_external_labels: false}}
 """
 
 
