@@ -66,6 +66,7 @@ const routeTable: Record<Service, Route[]> = {
     { path: "/tsdb-status", page: TsdbStatus },
     { path: "/service-discovery", page: ServiceDiscovery },
     { path: "/queries", page: Queries },
+    { path: "/agent", page: Status },
   ],
   alertmanager: [
     { path: "/", page: Alerts },
