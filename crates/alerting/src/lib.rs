@@ -44,7 +44,8 @@ pub use matchers::{
     MatcherMode, format_matcher, format_matchers, new_matcher, parse_matcher, parse_matchers,
 };
 pub use notification::{
-    FailureReason, Integration, Notification, NotifiedAlert, NotifyError, Reason, Sending,
+    Attempt, Datum, FailureReason, Integration, Memory, Notification, NotifiedAlert, NotifyError, Reason,
+    Sending,
 };
 pub use route::{Route, RouteId, RouteSpec, RouteTree};
 pub use silences::{Silence, SilenceError, SilenceState};

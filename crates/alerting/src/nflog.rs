@@ -12,17 +12,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::journal::Journal;
 use crate::manager::lock;
-use crate::notification::Reason;
+use crate::notification::{Memory, Reason};
 use crate::silences::nanos;
 
 /// What was told last. Alerts are named by fingerprint.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Entry {
     pub group_key: String,
     /// `receiver/kind/index`
     pub receiver: String,
     pub firing: BTreeSet<u64>,
     pub resolved: BTreeSet<u64>,
+    /// What the integration asked to be kept.
+    #[serde(default)]
+    pub memory: Memory,
     pub at: TimestampNs,
     pub expires_at: TimestampNs,
 }
@@ -81,6 +84,7 @@ impl NotificationLog {
         receiver: &str,
         firing: BTreeSet<u64>,
         resolved: BTreeSet<u64>,
+        memory: Memory,
         repeat_interval: Duration,
     ) -> io::Result<()> {
         let now = self.clock.now_ns();
@@ -91,6 +95,7 @@ impl NotificationLog {
             receiver: receiver.to_owned(),
             firing,
             resolved,
+            memory,
             at: now,
             expires_at: now.saturating_add(keep),
         };

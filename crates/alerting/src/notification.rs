@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use model::{Labels, TimestampNs};
+use serde::{Deserialize, Serialize};
 
 use crate::alert::Alert;
 
@@ -135,6 +136,29 @@ impl fmt::Display for NotifyError {
 
 impl std::error::Error for NotifyError {}
 
+/// What one attempt leaves behind, whether it worked or not.
+#[derive(Debug, Default)]
+pub struct Attempt {
+    /// The message as it was made, for people to look at.
+    pub rendered: String,
+    /// What the other side answered, as far as it was read.
+    pub answer: String,
+    /// What the integration remembers of this group from one notification to the next, such as the id of
+    /// a message it will edit. It comes from the notification log and, after success, goes back there.
+    pub memory: Memory,
+}
+
+/// See [`Attempt::memory`].
+pub type Memory = BTreeMap<String, Datum>;
+
+/// A remembered value, in the kinds the original's notification log has.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Datum {
+    Text(String),
+    Int(i64),
+    Float(f64),
+}
+
 pub type Sending<'a> = Pin<Box<dyn Future<Output = Result<(), NotifyError>> + Send + 'a>>;
 
 /// One configured way to tell someone: an entry of a receiver's `webhook_configs`, say.
@@ -145,6 +169,6 @@ pub trait Integration: Send + Sync {
     /// Whether resolved alerts are told too.
     fn sends_resolved(&self) -> bool;
 
-    /// Makes one attempt.
-    fn notify<'a>(&'a self, notification: &'a Notification) -> Sending<'a>;
+    /// Makes one attempt and fills in what it leaves behind.
+    fn notify<'a>(&'a self, notification: &'a Notification, attempt: &'a mut Attempt) -> Sending<'a>;
 }

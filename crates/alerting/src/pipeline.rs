@@ -12,7 +12,9 @@ use crate::inhibit::Inhibitor;
 use crate::intervals::TimeInterval;
 use crate::metrics::Metrics;
 use crate::nflog::{NotificationLog, decide};
-use crate::notification::{FailureReason, Integration, Notification, NotifiedAlert, NotifyError, Reason};
+use crate::notification::{
+    Attempt, FailureReason, Integration, Notification, NotifiedAlert, NotifyError, Reason,
+};
 use crate::route::Route;
 use crate::silences::Silences;
 
@@ -117,16 +119,20 @@ impl Pipeline {
         else {
             return true;
         };
+        let mut attempt =
+            Attempt { memory: last.map(|l| l.memory).unwrap_or_default(), ..Attempt::default() };
         // A group of resolved alerts only is nothing to say where those are not sent; it is remembered.
         if (sends_resolved || !firing.is_empty())
-            && !self.deliver(flush, alerts, integration, &receiver, reason, deadline).await
+            && !self.deliver(flush, alerts, integration, &receiver, reason, deadline, &mut attempt).await
         {
             return false;
         }
         let (nflog, key) = (self.nflog.clone(), flush.key.to_owned());
         let name = receiver.clone();
-        let recorded =
-            tokio::task::spawn_blocking(move || nflog.record(&key, &name, firing, resolved, repeat)).await;
+        let recorded = tokio::task::spawn_blocking(move || {
+            nflog.record(&key, &name, firing, resolved, attempt.memory, repeat)
+        })
+        .await;
         match recorded {
             Ok(Ok(())) => true,
             Ok(Err(e)) => {
@@ -145,6 +151,7 @@ impl Pipeline {
         receiver: &str,
         reason: Reason,
         deadline: Instant,
+        attempt: &mut Attempt,
     ) -> bool {
         let kind = integration.kind();
         let notification = Notification {
@@ -157,7 +164,7 @@ impl Pipeline {
             now: flush.now,
         };
         self.metrics.notifications.with(&[kind]).inc();
-        match self.attempts(integration, &notification, deadline).await {
+        match self.attempts(integration, &notification, deadline, attempt).await {
             Ok(attempts) => {
                 tracing::debug!(receiver, attempts, reason = reason.as_str(), "notification sent");
                 true
@@ -176,6 +183,7 @@ impl Pipeline {
         integration: &dyn Integration,
         notification: &Notification,
         deadline: Instant,
+        attempt: &mut Attempt,
     ) -> Result<u32, (NotifyError, u32)> {
         let kind = integration.kind();
         let (mut pause, mut attempts) = (BACKOFF_FIRST, 0);
@@ -183,7 +191,8 @@ impl Pipeline {
             attempts += 1;
             let started = Instant::now();
             self.metrics.requests.with(&[kind]).inc();
-            let result = match tokio::time::timeout_at(deadline, integration.notify(notification)).await {
+            let sending = integration.notify(notification, attempt);
+            let result = match tokio::time::timeout_at(deadline, sending).await {
                 Ok(result) => result,
                 Err(_) => Err(NotifyError {
                     retry: false,

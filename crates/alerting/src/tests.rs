@@ -14,7 +14,7 @@ use platform::{Clock, OsDisk};
 use tokio::time::Instant;
 
 use crate::manager::lock;
-use crate::notification::{FailureReason, Integration, Notification, NotifyError, Sending};
+use crate::notification::{Attempt, FailureReason, Integration, Notification, NotifyError, Sending};
 use crate::{Alert, Alertmanager, Options, RouteSpec, RouteTree, Settings};
 
 /// Wall time that follows tokio's (pausable) clock.
@@ -64,7 +64,7 @@ impl Integration for Sink {
         self.sends_resolved
     }
 
-    fn notify<'a>(&'a self, notification: &'a Notification) -> Sending<'a> {
+    fn notify<'a>(&'a self, notification: &'a Notification, _: &'a mut Attempt) -> Sending<'a> {
         Box::pin(async move {
             if let Some(error) = lock(&self.failures).pop() {
                 return Err(error);

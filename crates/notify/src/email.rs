@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use alerting::{FailureReason, Integration, Notification, NotifyError, Sending};
+use alerting::{Attempt, FailureReason, Integration, Notification, NotifyError, Sending};
 use client::client_config;
 use config::SecretSource;
 use template::Value;
@@ -55,12 +55,13 @@ impl EmailIntegration {
         Ok(EmailIntegration { settings, host, port, templates })
     }
 
-    async fn attempt(&self, notification: &Notification) -> Result<(), NotifyError> {
+    async fn attempt(&self, notification: &Notification, attempt: &mut Attempt) -> Result<(), NotifyError> {
         let data = self.templates.data(notification);
         let from = self.one_address("from", &self.settings.from, &data)?;
         let to = self.templates.text(&self.settings.to, &data)?;
         let to = addresses(&to).map_err(|e| NotifyError::permanent(format!("parse 'to' addresses: {e}")))?;
         let message = self.message(notification, &data)?;
+        attempt.rendered.clone_from(&message);
         let mut smtp = self.open().await?;
         self.authenticate(&mut smtp).await?;
         smtp.send(&from, &to, &message).await.map_err(failed)
@@ -181,7 +182,7 @@ impl Integration for EmailIntegration {
         self.settings.send_resolved
     }
 
-    fn notify<'a>(&'a self, notification: &'a Notification) -> Sending<'a> {
-        Box::pin(self.attempt(notification))
+    fn notify<'a>(&'a self, notification: &'a Notification, attempt: &'a mut Attempt) -> Sending<'a> {
+        Box::pin(self.attempt(notification, attempt))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use alerting::{FailureReason, NotifyError};
+use alerting::{Attempt, FailureReason, NotifyError};
 use client::{Client, TlsConfig};
 use reqwest::Method;
 
@@ -40,8 +40,15 @@ impl HttpClient {
         Ok(HttpClient { client })
     }
 
-    /// Posts JSON; any answer counts as one.
-    pub async fn post_json(&self, url: &str, body: String, timeout: Duration) -> Result<Answer, NotifyError> {
+    /// Posts JSON; any answer counts as one. The attempt keeps what was sent and what came back.
+    pub async fn post_json(
+        &self,
+        url: &str,
+        body: String,
+        timeout: Duration,
+        attempt: &mut Attempt,
+    ) -> Result<Answer, NotifyError> {
+        attempt.rendered.clone_from(&body);
         self.client.ready().await.map_err(NotifyError::transient)?;
         let mut request = self
             .client
@@ -70,7 +77,9 @@ impl HttpClient {
             }
         }
         bytes.truncate(ANSWER_BYTES_MAX);
-        Ok(Answer { status, is_json, body: String::from_utf8_lossy(&bytes).into_owned() })
+        let body = String::from_utf8_lossy(&bytes).into_owned();
+        attempt.answer = format!("{status} {body}");
+        Ok(Answer { status, is_json, body })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use alerting::{FailureReason, Integration, Notification, NotifyError, Sending};
+use alerting::{Attempt, FailureReason, Integration, Notification, NotifyError, Sending};
 use config::SecretSource;
 use serde_json::{Map, Value as Json, json};
 use template::Value;
@@ -54,15 +54,15 @@ impl SlackIntegration {
         Ok(SlackIntegration { settings, address, client, templates })
     }
 
-    async fn attempt(&self, notification: &Notification) -> Result<(), NotifyError> {
+    async fn attempt(&self, notification: &Notification, attempt: &mut Attempt) -> Result<(), NotifyError> {
         let body = self.message(notification)?;
         let timeout = self.settings.timeout.to_std();
         let answer = match &self.address {
             Address::Webhook(url) => {
                 let url = url.read().map_err(NotifyError::permanent)?;
-                self.client.post_json(url.reveal(), body, timeout).await?
+                self.client.post_json(url.reveal(), body, timeout, attempt).await?
             }
-            Address::App { url } => self.client.post_json(url, body, timeout).await?,
+            Address::App { url } => self.client.post_json(url, body, timeout, attempt).await?,
         };
         // 429 is Slack's way to say "later".
         check_status(&answer, &[429])?;
@@ -212,7 +212,7 @@ impl Integration for SlackIntegration {
         self.settings.send_resolved
     }
 
-    fn notify<'a>(&'a self, notification: &'a Notification) -> Sending<'a> {
-        Box::pin(self.attempt(notification))
+    fn notify<'a>(&'a self, notification: &'a Notification, attempt: &'a mut Attempt) -> Sending<'a> {
+        Box::pin(self.attempt(notification, attempt))
     }
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use alerting::{Alert, FailureReason, Integration, Notification, NotifiedAlert, NotifyError, Reason};
+use alerting::{
+    Alert, Attempt, FailureReason, Integration, Notification, NotifiedAlert, NotifyError, Reason,
+};
 use client::TlsConfig;
 use config::Secret;
 use model::Labels;
@@ -97,7 +99,7 @@ fn webhook(yaml: &str, url: &str) -> WebhookIntegration {
 #[tokio::test]
 async fn a_webhook_gets_version_4_json() {
     let sink = http_sink("200 OK", "text/plain", "").await;
-    webhook("url: URL", &sink.url).notify(&notification()).await.unwrap();
+    webhook("url: URL", &sink.url).notify(&notification(), &mut Attempt::default()).await.unwrap();
     let (head, body) = sink.requests.lock().unwrap()[0].clone();
     assert!(head.starts_with("POST /hook HTTP/1.1"), "{head}");
     assert!(head.to_ascii_lowercase().contains("content-type: application/json"));
@@ -149,7 +151,7 @@ async fn a_webhook_can_be_cut_authorized_and_addressed_by_template() {
         "url: URL/{{{{ .GroupLabels.alertname }}}}\nmax_alerts: 1\nhttp_config:\n  authorization:\n    credentials_file: {}\n  http_headers:\n    X-Team: {{values: [ops]}}\n",
         file.display()
     );
-    webhook(&yaml, &sink.url).notify(&notification()).await.unwrap();
+    webhook(&yaml, &sink.url).notify(&notification(), &mut Attempt::default()).await.unwrap();
     let (head, body) = sink.requests.lock().unwrap()[0].clone();
     assert!(head.starts_with("POST /hook/Down HTTP/1.1"), "{head}");
     let head = head.to_ascii_lowercase();
@@ -162,7 +164,10 @@ async fn a_webhook_can_be_cut_authorized_and_addressed_by_template() {
 async fn answers_decide_whether_to_retry() {
     let check = async |status: &'static str, retry: bool, reason: FailureReason, message: &str| {
         let sink = http_sink(status, "text/plain", "why").await;
-        let error = webhook("url: URL", &sink.url).notify(&notification()).await.unwrap_err();
+        let error = webhook("url: URL", &sink.url)
+            .notify(&notification(), &mut Attempt::default())
+            .await
+            .unwrap_err();
         assert_eq!((error.retry, error.reason, error.message.as_str()), (retry, reason, message));
     };
     check("500 Oops", true, FailureReason::ServerError, "unexpected status code 500: why").await;
@@ -174,7 +179,7 @@ async fn answers_decide_whether_to_retry() {
     let address = listener.local_addr().unwrap();
     drop(listener);
     let url = format!("http://{address}/secret-token");
-    let error = webhook("url: URL", &url).notify(&notification()).await.unwrap_err();
+    let error = webhook("url: URL", &url).notify(&notification(), &mut Attempt::default()).await.unwrap_err();
     assert!(error.retry && !error.message.contains("secret-token"), "{error}");
 }
 
@@ -196,7 +201,7 @@ fn slack(url: &str) -> SlackIntegration {
 #[tokio::test]
 async fn slack_gets_one_attachment() {
     let sink = http_sink("200 OK", "text/plain", "ok").await;
-    slack(&sink.url).notify(&notification()).await.unwrap();
+    slack(&sink.url).notify(&notification(), &mut Attempt::default()).await.unwrap();
     let json: Json = serde_json::from_str(&sink.requests.lock().unwrap()[0].1).unwrap();
     assert_eq!(
         json,
@@ -222,7 +227,7 @@ async fn slack_gets_one_attachment() {
 async fn slack_mistakes_with_status_200_are_mistakes() {
     let check = async |kind: &'static str, body: &'static str, expected: Option<&str>| {
         let sink = http_sink("200 OK", kind, body).await;
-        let error = slack(&sink.url).notify(&notification()).await.err();
+        let error = slack(&sink.url).notify(&notification(), &mut Attempt::default()).await.err();
         assert_eq!(error.as_ref().map(|e: &NotifyError| e.message.as_str()), expected);
         assert!(!error.is_some_and(|e| e.retry));
     };
@@ -305,7 +310,7 @@ async fn a_mail_arrives_whole() {
         s.auth_username = "u".into();
         s.auth_password = Some(Secret::new("p"));
     });
-    mail.notify(&notification()).await.unwrap();
+    mail.notify(&notification(), &mut Attempt::default()).await.unwrap();
     let heard = heard.lock().unwrap().clone();
     assert!(heard.starts_with("EHLO localhost\nAUTH PLAIN AHUAcA==\nMAIL FROM:<am@example.org>\nRCPT TO:<ops@example.org>\nRCPT TO:<second@example.org>\nDATA\n"), "{heard}");
     assert!(heard.contains("Subject: [FIRING:1] Down (page)\n"), "{heard}");
@@ -325,7 +330,7 @@ async fn login_is_used_where_plain_is_not_offered() {
         s.auth_username = "u".into();
         s.auth_password = Some(Secret::new("p"));
     });
-    mail.notify(&notification()).await.unwrap();
+    mail.notify(&notification(), &mut Attempt::default()).await.unwrap();
     assert!(heard.lock().unwrap().contains("AUTH LOGIN\ndQ==\ncA==\nMAIL FROM"));
 }
 
@@ -336,28 +341,33 @@ async fn values_cannot_add_headers_or_recipients() {
         s.headers =
             [("subject".to_owned(), "{{ .Status }}\r\nBcc: evil@example.org\r\n\r\nhi é".to_owned())].into();
     });
-    mail.notify(&notification()).await.unwrap();
+    mail.notify(&notification(), &mut Attempt::default()).await.unwrap();
     let heard = heard.lock().unwrap().clone();
     assert!(!heard.contains("\nBcc:") && heard.contains("Subject: =?utf-8?B?"), "{heard}");
 
     let mail = email(&address, |s| s.to = "a@b>\r\nRCPT TO:<evil@example.org".into());
-    let error = mail.notify(&notification()).await.unwrap_err();
+    let error = mail.notify(&notification(), &mut Attempt::default()).await.unwrap_err();
     assert!(!error.retry && error.message.starts_with("parse 'to' addresses:"), "{error}");
 }
 
 #[tokio::test]
 async fn mail_errors_tell_whether_to_retry() {
     let (address, _) = smtp_sink("SIZE", "").await;
-    let error = email(&address, |s| s.require_tls = Some(true)).notify(&notification()).await.unwrap_err();
+    let error = email(&address, |s| s.require_tls = Some(true))
+        .notify(&notification(), &mut Attempt::default())
+        .await
+        .unwrap_err();
     assert_eq!(
         error.message,
         format!("'require_tls' is true (default) but {address:?} does not advertise the STARTTLS extension")
     );
     let (address, _) = smtp_sink("SIZE", "550 no such user").await;
-    let error = email(&address, |_| {}).notify(&notification()).await.unwrap_err();
+    let error = email(&address, |_| {}).notify(&notification(), &mut Attempt::default()).await.unwrap_err();
     assert_eq!((error.retry, error.message.as_str()), (false, "send mail: RCPT: 550 no such user"));
     let (address, _) = smtp_sink("SIZE", "450 try later").await;
-    assert!(email(&address, |_| {}).notify(&notification()).await.unwrap_err().retry);
+    assert!(
+        email(&address, |_| {}).notify(&notification(), &mut Attempt::default()).await.unwrap_err().retry
+    );
 }
 
 /// An SMTP server with TLS: at once, or after STARTTLS. Tells what it heard after the handshake.
@@ -428,19 +438,19 @@ async fn mail_travels_encrypted_to_a_server_that_proves_who_it_is() {
                 s.tls_config = tls;
             })
         };
-        make(Some(trusted.clone())).notify(&notification()).await.unwrap();
+        make(Some(trusted.clone())).notify(&notification(), &mut Attempt::default()).await.unwrap();
         let said = heard.lock().unwrap().clone();
         assert!(said.starts_with("EHLO localhost\r\nMAIL FROM") && said.contains("Subject:"), "{said}");
         heard.lock().unwrap().clear();
 
         // A certificate nobody vouches for: nothing of the message is sent.
-        let error = make(None).notify(&notification()).await.unwrap_err();
+        let error = make(None).notify(&notification(), &mut Attempt::default()).await.unwrap_err();
         assert!(error.message.contains("certificate"), "{error}");
         let other = TlsConfig { server_name: Some("other.example".into()), ..trusted.clone() };
-        assert!(make(Some(other)).notify(&notification()).await.is_err());
+        assert!(make(Some(other)).notify(&notification(), &mut Attempt::default()).await.is_err());
         assert!(heard.lock().unwrap().is_empty());
         let careless = TlsConfig { insecure_skip_verify: true, ..TlsConfig::default() };
-        make(Some(careless)).notify(&notification()).await.unwrap();
+        make(Some(careless)).notify(&notification(), &mut Attempt::default()).await.unwrap();
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use alerting::{Integration, Notification, NotifyError, Sending, fingerprint_text};
+use alerting::{Attempt, Integration, Notification, NotifyError, Sending, fingerprint_text};
 use config::SecretSource;
 use serde_json::{Value as Json, json};
 use template::time::Time;
@@ -34,7 +34,7 @@ impl WebhookIntegration {
         Ok(WebhookIntegration { settings, url, client, templates })
     }
 
-    async fn attempt(&self, notification: &Notification) -> Result<(), NotifyError> {
+    async fn attempt(&self, notification: &Notification, attempt: &mut Attempt) -> Result<(), NotifyError> {
         let url = self.url.read().map_err(NotifyError::permanent)?;
         let url = if url.reveal().contains("{{") {
             self.templates.text(url.reveal(), &self.templates.data(notification))?
@@ -42,7 +42,7 @@ impl WebhookIntegration {
             url.reveal().to_owned()
         };
         let body = self.payload(notification);
-        let answer = self.client.post_json(url.trim(), body, self.settings.timeout.to_std()).await?;
+        let answer = self.client.post_json(url.trim(), body, self.settings.timeout.to_std(), attempt).await?;
         check_status(&answer, &[])
     }
 
@@ -102,7 +102,7 @@ impl Integration for WebhookIntegration {
         self.settings.send_resolved
     }
 
-    fn notify<'a>(&'a self, notification: &'a Notification) -> Sending<'a> {
-        Box::pin(self.attempt(notification))
+    fn notify<'a>(&'a self, notification: &'a Notification, attempt: &'a mut Attempt) -> Sending<'a> {
+        Box::pin(self.attempt(notification, attempt))
     }
 }
