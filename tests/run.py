@@ -6,7 +6,8 @@
     tests/run.py --list               names only
 
 The binary is $CLOUDOS_MONITOR_BIN (or $CLOUDOS_BINARY), else what cargo built, release before debug. Tests run
-one after the other; a test that takes longer than its limit fails. `test_durability.kill_9` is the name of the
+one after the other; a test that takes longer than its limit fails. What failed is run once more at the end: if it
+passes then, it is named as flaky, which is a defect of its own. `test_durability.kill_9` is the name of the
 function `test_kill_9` in `test_durability.py`.
 """
 
@@ -66,22 +67,29 @@ def main(arguments):
     if "--list" in arguments:
         print("\n".join(name for name, _ in tests))
         return 0
+    count = len(tests)
     print(f"binary: {process.binary()}", flush=True)
     # An ended run still cleans up.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    passed, failed, skipped = 0, [], 0
+    passed, failed, flaky, skipped = 0, [], [], 0
     try:
-        for name, test in tests:
+        # The list grows while it is walked: by the tests to be run again.
+        for turn, (name, test) in enumerate(tests):
+            again = turn >= count
             began = time.monotonic()
             error, log_before = None, stack.shared_log_size()
             try:
                 run_one(test, getattr(test, "time_limit", DEFAULT_LIMIT))
-                mark, passed = "ok", passed + 1
+                mark, passed = "flaky" if again else "ok", passed + 1
+                flaky += [name] * again
             except SkipTest as e:
                 mark, error, skipped = "skipped", f"        {e}", skipped + 1
             except Exception:
                 mark, error = "FAILED", traceback.format_exc()
-                failed.append(name)
+                if again:
+                    failed.append(name)
+                else:
+                    tests.append((name, test))
             print(f"{mark:7} {name:58} {time.monotonic() - began:6.2f} s", flush=True)
             if error:
                 print(error, flush=True)
@@ -91,6 +99,8 @@ def main(arguments):
     finally:
         stack.close_shared()
         process.kill_all()
+    for name in flaky:
+        print(f"flaky: {name}")
     for name in failed:
         print(f"failed: {name}")
     print(f"{passed} passed, {len(failed)} failed, {skipped} skipped", flush=True)
