@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use model::{Labels, TimestampNs};
+use xxhash_rust::xxh64::Xxh64;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Alert {
@@ -20,6 +21,18 @@ pub struct Alert {
 impl Alert {
     pub fn fingerprint(&self) -> u64 {
         fingerprint(&self.labels)
+    }
+
+    /// Its name in the notification log: xxHash64 over the same bytes as the fingerprint. Members of a
+    /// cluster compare these, so the choice of hash is the original's.
+    pub(crate) fn log_hash(&self) -> u64 {
+        let mut hash = Xxh64::new(0);
+        for (name, value) in self.labels.iter() {
+            for part in [name.as_bytes(), &[0xff], value.as_bytes(), &[0xff]] {
+                hash.update(part);
+            }
+        }
+        hash.digest()
     }
 
     pub fn resolved_at(&self, now: TimestampNs) -> bool {

@@ -18,6 +18,7 @@
 
 mod alert;
 mod alerts;
+mod cluster;
 mod dispatch;
 mod group;
 mod inhibit;
@@ -37,6 +38,7 @@ mod view;
 mod tests;
 
 pub use alert::{Alert, fingerprint, fingerprint_text};
+pub use cluster::{Alone, Cluster, StateKey};
 pub use inhibit::InhibitRule;
 pub use intervals::{IntervalSpec, TimeInterval};
 pub use manager::{Alertmanager, Limits, Options, Settings};

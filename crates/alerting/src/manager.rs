@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::alert::Alert;
 use crate::alerts::AlertStore;
+use crate::cluster::{Cluster, Seat};
 use crate::dispatch::Dispatcher;
 use crate::inhibit::{InhibitRule, Inhibitor};
 use crate::intervals::TimeInterval;
@@ -73,6 +74,7 @@ pub struct Alertmanager {
     pub(crate) silences: Arc<Silences>,
     nflog: Arc<NotificationLog>,
     pub(crate) applied: RwLock<Option<Arc<Applied>>>,
+    seat: Seat,
     metrics: Metrics,
     options: Options,
     stop: CancellationToken,
@@ -114,12 +116,19 @@ impl Alertmanager {
             silences,
             nflog,
             applied: RwLock::new(None),
+            seat: Seat::default(),
             metrics: Metrics::new(registry),
             options,
             stop: CancellationToken::new(),
         });
         manager.register_gauges(registry);
         Ok(manager)
+    }
+
+    /// Takes the engine's seat in a cluster, once, before the first [`Alertmanager::apply`]; `false` when
+    /// it has one already. Until then it works alone.
+    pub fn join(&self, cluster: Arc<dyn Cluster>, peer_timeout: Duration) -> bool {
+        self.seat.take(cluster, peer_timeout)
     }
 
     /// Puts a configuration to work. Groups are formed anew; alerts, silences and the notification log
@@ -137,6 +146,7 @@ impl Alertmanager {
             nflog: self.nflog.clone(),
             intervals: settings.intervals,
             receivers: settings.receivers,
+            seat: self.seat.clone(),
             metrics: self.metrics.clone(),
         });
         let dispatcher = Dispatcher::new(settings.routes, pipeline, self.stop.child_token());

@@ -15,7 +15,7 @@ use crate::manager::lock;
 use crate::notification::{Memory, Reason};
 use crate::silences::nanos;
 
-/// What was told last. Alerts are named by fingerprint.
+/// What was told last. Alerts are named by their hash, see [`crate::Alert::log_hash`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Entry {
     pub group_key: String,

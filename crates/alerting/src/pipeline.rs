@@ -8,6 +8,7 @@ use model::TimestampNs;
 use platform::Clock;
 use tokio::time::Instant;
 
+use crate::cluster::Seat;
 use crate::inhibit::Inhibitor;
 use crate::intervals::TimeInterval;
 use crate::metrics::Metrics;
@@ -33,6 +34,7 @@ pub(crate) struct Pipeline {
     pub nflog: Arc<NotificationLog>,
     pub intervals: BTreeMap<String, Vec<TimeInterval>>,
     pub receivers: BTreeMap<String, Vec<Arc<dyn Integration>>>,
+    pub seat: Seat,
     pub metrics: Metrics,
 }
 
@@ -59,6 +61,14 @@ impl Pipeline {
 
     /// Runs all stages; `true` when every integration knows what it should know.
     pub async fn run(&self, flush: Flush<'_>) -> bool {
+        // Members before us go first; the flush may take that much longer.
+        let turn = self.seat.turn();
+        let deadline = Instant::now() + flush.route.group_interval.max(FLUSH_TIMEOUT_MIN) + turn;
+        // Silences and notifications of others must have arrived before anything is decided.
+        if tokio::time::timeout_at(deadline, self.seat.settled()).await.is_err() {
+            tracing::warn!(group = flush.key, "the cluster did not settle before the group's deadline");
+            return false;
+        }
         let alerts = self.unmuted(&flush);
         if alerts.is_empty() {
             return true;
@@ -66,7 +76,6 @@ impl Pipeline {
         let Some(integrations) = self.receivers.get(&flush.route.receiver) else {
             return true;
         };
-        let deadline = Instant::now() + flush.route.group_interval.max(FLUSH_TIMEOUT_MIN);
         let mut counters: BTreeMap<&str, usize> = BTreeMap::new();
         let sends = integrations.iter().map(|integration| {
             let index = counters.entry(integration.kind()).or_insert(0);
@@ -109,9 +118,13 @@ impl Pipeline {
         deadline: Instant,
     ) -> bool {
         let of_state = |resolved: bool| -> BTreeSet<u64> {
-            alerts.iter().filter(|a| a.resolved == resolved).map(|a| a.alert.fingerprint()).collect()
+            alerts.iter().filter(|a| a.resolved == resolved).map(|a| a.alert.log_hash()).collect()
         };
         let (firing, resolved) = (of_state(false), of_state(true));
+        let turn = self.seat.turn();
+        if !turn.is_zero() && tokio::time::timeout_at(deadline, tokio::time::sleep(turn)).await.is_err() {
+            return false;
+        }
         let last = self.nflog.get(flush.key, &receiver);
         let repeat = flush.route.repeat_interval;
         let sends_resolved = integration.sends_resolved();
