@@ -25,6 +25,6 @@ pub use agent::AgentStore;
 pub use config::{Protocol, QueueConfig, RemoteReadConfig, RemoteWriteConfig};
 pub use fanout::{Fanout, Queueing};
 pub use manager::{Parts, Remotes};
-pub use outbox::{Entry, Outbox, OutboxError, OutboxSettings, Payload, Place, Row};
+pub use outbox::{Entry, Outbox, OutboxError, OutboxSettings, Payload, Place, ReaderId, Row};
 pub use read::ReadFanout;
 pub use sender::MetadataSource;

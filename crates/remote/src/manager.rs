@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::RemoteWriteConfig;
-use crate::outbox::Outbox;
+use crate::outbox::{Outbox, ReaderId};
 use crate::sender::metrics::Families;
 use crate::sender::{MetadataSource, Sender, Surroundings};
 
@@ -37,10 +37,41 @@ pub struct Remotes {
     task: Mutex<Option<JoinHandle<()>>>,
 }
 
+/// What is asked for.
 #[derive(Default)]
 struct Target {
-    configs: Vec<RemoteWriteConfig>,
+    remotes: Vec<Planned>,
     external: Labels,
+    /// The highest turn there was.
+    turns: u64,
+}
+
+/// One remote, and the turn of the sender that has these settings.
+struct Planned {
+    config: RemoteWriteConfig,
+    turn: u64,
+}
+
+impl Target {
+    /// What comes after this. Who has other settings than before has the next turn.
+    fn next(&self, configs: Vec<RemoteWriteConfig>, external: Labels) -> Target {
+        let mut turns = self.turns;
+        let plan = |config: RemoteWriteConfig| {
+            let known = self.remotes.iter().find(|planned| planned.config.id() == config.id());
+            // Relabelling rules hold compiled automata; what they print is what was written.
+            let same = |known: &&Planned| format!("{:?}", known.config) == format!("{config:?}");
+            let turn = match known.filter(|_| self.external == external).filter(same) {
+                Some(known) => known.turn,
+                None => {
+                    turns += 1;
+                    turns
+                }
+            };
+            Planned { config, turn }
+        };
+        let remotes = configs.into_iter().map(plan).collect();
+        Target { remotes, external, turns }
+    }
 }
 
 impl Remotes {
@@ -65,13 +96,17 @@ impl Remotes {
         configs.iter().try_for_each(Sender::check)
     }
 
-    /// Replaces the senders whose settings are different. What is accepted from now on reaches the new
-    /// remotes; those that stay go on where they are.
+    /// Replaces the senders whose settings are different. What is accepted after this is sent under the new
+    /// settings, and to new remotes; those that stay go on where they are.
     pub fn apply(&self, configs: Vec<RemoteWriteConfig>, external: Labels) -> Result<(), String> {
         Remotes::check(&configs)?;
-        let ids: Vec<u64> = configs.iter().map(RemoteWriteConfig::id).collect();
-        self.outbox.set_readers(&ids);
-        self.target.send_replace(Arc::new(Target { configs, external }));
+        self.target.send_modify(|target| {
+            let next = target.next(configs, external);
+            let id = |planned: &Planned| ReaderId { remote: planned.config.id(), turn: planned.turn };
+            let readers: Vec<ReaderId> = next.remotes.iter().map(id).collect();
+            self.outbox.set_readers(&readers);
+            *target = Arc::new(next);
+        });
         Ok(())
     }
 
@@ -123,21 +158,18 @@ async fn reconcile(
 ) -> Vec<Sender> {
     let (mut kept, mut gone) = (Vec::new(), Vec::new());
     for sender in senders {
-        let same = |config: &&RemoteWriteConfig| config.id() == sender.id();
-        match target.configs.iter().find(same) {
-            Some(config) if !sender.differs(config, &target.external) => kept.push(sender),
-            _ => gone.push(sender),
-        }
+        let stays = target.remotes.iter().any(|planned| planned.turn == sender.turn());
+        if stays { kept.push(sender) } else { gone.push(sender) }
     }
     let labels: Vec<_> = gone.iter().map(Sender::labels).collect();
     // The successor of a sender begins where it ended, so it waits for the end.
     stop_all(gone, flush_deadline).await;
     labels.iter().for_each(|labels| Sender::forget_metrics(&around.families, labels));
-    for config in &target.configs {
-        if kept.iter().any(|sender| sender.id() == config.id()) {
+    for Planned { config, turn } in &target.remotes {
+        if kept.iter().any(|sender| sender.turn() == *turn) {
             continue;
         }
-        match Sender::start(config.clone(), target.external.clone(), around.clone()) {
+        match Sender::start(config.clone(), *turn, target.external.clone(), around.clone()) {
             Ok(sender) => kept.push(sender),
             Err(error) => tracing::error!(url = config.url, "remote write does not start: {error}"),
         }

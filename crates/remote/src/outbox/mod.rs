@@ -91,6 +91,8 @@ struct State {
     known: FastMap<u64, Known>,
     end: Place,
     cursors: FastMap<u64, Place>,
+    /// Whose turn it is to read for each remote.
+    turns: FastMap<u64, u64>,
     /// Samples each remote missed because the bound was reached; taken by [`Outbox::take_losses`].
     losses: FastMap<u64, u64>,
     changed: bool,
@@ -101,6 +103,14 @@ struct State {
 struct Known {
     labels: Labels,
     generation: u64,
+}
+
+/// Who reads: a remote, and which of the readers it has one after another. When its settings change, what is
+/// appended from then on is for the next one, although the one before may still be at work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReaderId {
+    pub remote: u64,
+    pub turn: u64,
 }
 
 /// An entry with the labels of its series, if the caller has them at hand.
@@ -134,6 +144,7 @@ impl Outbox {
             known: FastMap::default(),
             end,
             cursors: saved.cursors.into_iter().collect(),
+            turns: FastMap::default(),
             losses: FastMap::default(),
             changed: true,
             unsynced: false,
@@ -158,16 +169,19 @@ impl Outbox {
         self.active.load(Ordering::Acquire)
     }
 
-    /// Says who reads. A new reader begins at the end; the place of one that is gone is forgotten.
-    pub fn set_readers(&self, ids: &[u64]) {
+    /// Says who reads. A new remote begins at the end; the place of one that is gone is forgotten. A reader of
+    /// another turn than the one named here is shown nothing that is appended after this.
+    pub fn set_readers(&self, readers: &[ReaderId]) {
         let mut state = self.state();
         let end = state.end;
-        state.cursors.retain(|id, _| ids.contains(id));
-        for id in ids {
-            state.cursors.entry(*id).or_insert(end);
+        state.turns = readers.iter().map(|reader| (reader.remote, reader.turn)).collect();
+        let State { cursors, turns, .. } = &mut *state;
+        cursors.retain(|remote, _| turns.contains_key(remote));
+        for remote in turns.keys() {
+            cursors.entry(*remote).or_insert(end);
         }
         state.changed = true;
-        self.active.store(!ids.is_empty(), Ordering::Release);
+        self.active.store(!readers.is_empty(), Ordering::Release);
     }
 
     /// Adds a batch for all readers. When this returns it survives the death of the process.

@@ -7,11 +7,12 @@ use model::Labels;
 
 use super::record::{self, Entry};
 use super::state::Place;
-use super::{Outbox, OutboxError};
+use super::{Outbox, OutboxError, ReaderId};
 
 /// Reads from a cursor on, definitions from a little before.
 pub(crate) struct Reader {
     outbox: Arc<Outbox>,
+    id: ReaderId,
     tail: Tail,
     /// Entries before this have been delivered.
     from: u64,
@@ -34,18 +35,18 @@ pub(crate) struct Record {
 }
 
 impl Reader {
-    pub fn new(outbox: Arc<Outbox>, id: u64) -> Reader {
+    pub fn new(outbox: Arc<Outbox>, id: ReaderId) -> Reader {
         let (cursor, start) = {
             let state = outbox.state();
-            let cursor = state.cursors.get(&id).copied().unwrap_or(state.end);
+            let cursor = state.cursors.get(&id.remote).copied().unwrap_or(state.end);
             let within = state.generations.iter().rev().find(|g| g.start.lsn <= cursor.lsn);
             (cursor, within.map_or(state.floor(), |generation| generation.start))
         };
         let tail = outbox.table.tail(Lsn(start.lsn));
-        Reader { outbox, tail, from: cursor.lsn, generation: 0, payload: Vec::new(), damaged: 0 }
+        Reader { outbox, id, tail, from: cursor.lsn, generation: 0, payload: Vec::new(), damaged: 0 }
     }
 
-    /// The next batch; `None` when there is none yet.
+    /// The next batch; `None` when there is none yet, or never again because the turn is over.
     pub fn next(&mut self) -> Result<Option<Record>, OutboxError> {
         let floor = self.outbox.state().floor();
         if self.tail.position().0 < floor.lsn {
@@ -53,6 +54,10 @@ impl Reader {
         }
         loop {
             let Some(lsn) = self.tail.next(&mut self.payload)? else { return Ok(None) };
+            // Looked at after reading: what was appended after the turn ended is not shown.
+            if !self.is_in_turn() {
+                return Ok(None);
+            }
             let wanted = lsn.0 >= self.from;
             let decoded = match record::decode(&self.payload, wanted) {
                 Ok(decoded) => decoded,
@@ -76,6 +81,10 @@ impl Reader {
                 entries: decoded.entries,
             }));
         }
+    }
+
+    fn is_in_turn(&self) -> bool {
+        self.outbox.state().turns.get(&self.id.remote) == Some(&self.id.turn)
     }
 
     /// Label sets that are in memory already need no second copy.

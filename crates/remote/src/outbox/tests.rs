@@ -7,6 +7,10 @@ use super::*;
 const A: u64 = 1;
 const B: u64 = 2;
 
+fn reader_of(remote: u64) -> ReaderId {
+    ReaderId { remote, turn: 1 }
+}
+
 fn open_with(disk: &SimDisk, bytes_max: u64) -> Arc<Outbox> {
     let settings = OutboxSettings { bytes_max, ..OutboxSettings::default() };
     Arc::new(Outbox::open(Arc::new(disk.clone()), &PathBuf::from("/remote"), settings).unwrap())
@@ -44,7 +48,7 @@ fn drain(reader: &mut Reader) -> (Vec<(String, i64)>, Option<Place>) {
 }
 
 fn seen(outbox: &Arc<Outbox>, id: u64) -> Vec<(String, i64)> {
-    drain(&mut Reader::new(outbox.clone(), id)).0
+    drain(&mut Reader::new(outbox.clone(), reader_of(id))).0
 }
 
 fn expect(pairs: &[(u64, i64)]) -> Vec<(String, i64)> {
@@ -56,14 +60,14 @@ fn each_reader_has_its_own_place_which_outlives_the_process() {
     let disk = SimDisk::new();
     let outbox = open(&disk);
     assert!(!outbox.is_active());
-    outbox.set_readers(&[A]);
+    outbox.set_readers(&[reader_of(A)]);
     outbox.append(&batch(0..2, 10)).unwrap();
-    outbox.set_readers(&[A, B]);
+    outbox.set_readers(&[reader_of(A), reader_of(B)]);
     outbox.append(&batch(1..3, 20)).unwrap();
     assert_eq!(seen(&outbox, A), expect(&[(0, 10), (1, 10), (1, 20), (2, 20)]));
     // A reader that came later sees what came later, with definitions from before.
     assert_eq!(seen(&outbox, B), expect(&[(1, 20), (2, 20)]));
-    let mut reader = Reader::new(outbox.clone(), A);
+    let mut reader = Reader::new(outbox.clone(), reader_of(A));
     let first = reader.next().unwrap().unwrap();
     outbox.advance(A, first.next);
     outbox.advance(A, first.place);
@@ -74,7 +78,7 @@ fn each_reader_has_its_own_place_which_outlives_the_process() {
     let outbox = open(&disk);
     assert!(outbox.is_active());
     assert_eq!((outbox.samples(), outbox.cursor(A).before, outbox.cursor(B).before), (4, 2, 2));
-    outbox.set_readers(&[A, B]);
+    outbox.set_readers(&[reader_of(A), reader_of(B)]);
     // The same number names another series in the new process.
     let row = (Entry { series: 1, t: 30, start: 0, payload: Payload::Float(0.0) }, Some(labels(77)));
     outbox.append(&[row]).unwrap();
@@ -86,37 +90,58 @@ fn each_reader_has_its_own_place_which_outlives_the_process() {
 fn a_death_without_saving_sends_again_and_loses_nothing() {
     let disk = SimDisk::new();
     let outbox = open(&disk);
-    outbox.set_readers(&[A]);
+    outbox.set_readers(&[reader_of(A)]);
     outbox.save().unwrap();
     for t in 0..5 {
         outbox.append(&batch(0..3, t)).unwrap();
     }
-    let (_, place) = drain(&mut Reader::new(outbox.clone(), A));
+    let (_, place) = drain(&mut Reader::new(outbox.clone(), reader_of(A)));
     outbox.advance(A, place.unwrap());
     drop(outbox);
     // The step was noted, though not saved.
-    let outbox = open(&disk);
+    let outbox = open_to_read(&disk);
     assert_eq!(seen(&outbox, A).len(), 0);
     drop(outbox);
     // A step that the platter never saw.
     disk.remove(&PathBuf::from("/remote/STEPS")).unwrap();
-    let outbox = open(&disk);
+    let outbox = open_to_read(&disk);
     assert_eq!(seen(&outbox, A).len(), 15);
     outbox.advance(A, place.unwrap());
     outbox.save().unwrap();
-    assert_eq!(seen(&open_after(outbox, &disk), A).len(), 0);
+    drop(outbox);
+    assert_eq!(seen(&open_to_read(&disk), A).len(), 0);
 }
 
-fn open_after(outbox: Arc<Outbox>, disk: &SimDisk) -> Arc<Outbox> {
-    drop(outbox);
-    open(disk)
+fn open_to_read(disk: &SimDisk) -> Arc<Outbox> {
+    let outbox = open(disk);
+    outbox.set_readers(&[reader_of(A)]);
+    outbox
+}
+
+#[test]
+fn what_comes_after_a_turn_is_for_the_next_one() {
+    let outbox = open_to_read(&SimDisk::new());
+    let mut before = Reader::new(outbox.clone(), reader_of(A));
+    outbox.append(&batch(0..1, 1)).unwrap();
+    let place = drain(&mut before).1.unwrap();
+    outbox.advance(A, place);
+    let second = ReaderId { remote: A, turn: 2 };
+    outbox.set_readers(&[second, reader_of(B)]);
+    outbox.append(&batch(0..1, 2)).unwrap();
+    assert!(drain(&mut before).0.is_empty());
+    assert_eq!(drain(&mut Reader::new(outbox.clone(), second)).0, expect(&[(0, 2)]));
+    assert_eq!(seen(&outbox, B), expect(&[(0, 2)]));
+    // A remote that is gone has no turn at all.
+    outbox.set_readers(&[reader_of(B)]);
+    outbox.append(&batch(0..1, 3)).unwrap();
+    assert!(drain(&mut Reader::new(outbox.clone(), second)).0.is_empty());
 }
 
 #[test]
 fn a_follower_sees_batches_as_they_come() {
     let outbox = open(&SimDisk::new());
-    outbox.set_readers(&[A]);
-    let mut reader = Reader::new(outbox.clone(), A);
+    outbox.set_readers(&[reader_of(A)]);
+    let mut reader = Reader::new(outbox.clone(), reader_of(A));
     for t in 0..3 {
         assert!(reader.next().unwrap().is_none());
         outbox.append(&batch(0..1, t)).unwrap();
@@ -131,8 +156,8 @@ fn the_bound_drops_the_oldest_and_says_how_much() {
     let disk = SimDisk::new();
     // Generations of 4 KiB.
     let outbox = open_with(&disk, 32 << 10);
-    outbox.set_readers(&[A, B]);
-    let mut follower = Reader::new(outbox.clone(), B);
+    outbox.set_readers(&[reader_of(A), reader_of(B)]);
+    let mut follower = Reader::new(outbox.clone(), reader_of(B));
     for t in 0..3_000 {
         outbox.append(&batch(0..10, t)).unwrap();
         let (_, place) = drain(&mut follower);
@@ -154,7 +179,7 @@ fn the_bound_drops_the_oldest_and_says_how_much() {
     assert_eq!(rest.last().unwrap(), &("9".to_owned(), 2_999));
     assert!(rest.iter().all(|(name, _)| name != "?"));
     // A reader that stood in what was dropped goes on behind it.
-    let mut late = Reader::new(outbox.clone(), A);
+    let mut late = Reader::new(outbox.clone(), reader_of(A));
     for t in 3_000..6_000 {
         outbox.append(&batch(0..10, t)).unwrap();
     }
@@ -167,8 +192,8 @@ fn the_bound_drops_the_oldest_and_says_how_much() {
 fn what_everybody_has_is_deleted() {
     let disk = SimDisk::new();
     let outbox = open_with(&disk, 1 << 20);
-    outbox.set_readers(&[A]);
-    let mut follower = Reader::new(outbox.clone(), A);
+    outbox.set_readers(&[reader_of(A)]);
+    let mut follower = Reader::new(outbox.clone(), reader_of(A));
     for t in 0..20_000 {
         outbox.append(&batch(0..10, t)).unwrap();
         if t % 500 == 0 {
@@ -184,9 +209,9 @@ fn what_everybody_has_is_deleted() {
 #[test]
 fn large_batches_become_several_records() {
     let outbox = open(&SimDisk::new());
-    outbox.set_readers(&[A]);
+    outbox.set_readers(&[reader_of(A)]);
     outbox.append(&batch(0..12_000, 1)).unwrap();
-    let mut reader = Reader::new(outbox.clone(), A);
+    let mut reader = Reader::new(outbox.clone(), reader_of(A));
     let mut sizes = Vec::new();
     while let Some(record) = reader.next().unwrap() {
         sizes.push(record.entries.len());
@@ -198,7 +223,7 @@ fn large_batches_become_several_records() {
 fn a_full_disk_costs_the_oldest_and_definitions_come_again() {
     let disk = SimDisk::new();
     let outbox = open(&disk);
-    outbox.set_readers(&[A]);
+    outbox.set_readers(&[reader_of(A)]);
     outbox.append(&batch(0..1, 1)).unwrap();
     disk.set_free_space(Some(0));
     // The answer about free space may be a little old.

@@ -19,7 +19,7 @@ use crate::outbox::{OutboxError, Payload, Place, Reader, Record};
 const READ_RETRY: Duration = Duration::from_secs(1);
 
 pub(super) async fn run(shared: Arc<Shared>) {
-    let reader = Reader::new(shared.around.outbox.clone(), shared.id);
+    let reader = Reader::new(shared.around.outbox.clone(), shared.reader_id());
     let series = SeriesMap::new(&shared.external, shared.config.write_relabel_configs.clone());
     let mut work = Some(Work { reader, series });
     let mut end = shared.around.outbox.subscribe();

@@ -29,7 +29,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Protocol, RemoteWriteConfig};
-use crate::outbox::{Outbox, Place};
+use crate::outbox::{Outbox, Place, ReaderId};
 use metrics::{Amount, Dropped, Families, RemoteMetrics};
 use post::Poster;
 use resharding::Rates;
@@ -58,6 +58,8 @@ pub(crate) struct Sender {
 /// What feeder and shards share.
 struct Shared {
     id: u64,
+    /// Which of the senders of this remote it is; see [`ReaderId`].
+    turn: u64,
     name: String,
     config: RemoteWriteConfig,
     external: Labels,
@@ -96,6 +98,7 @@ impl Sender {
 
     pub fn start(
         config: RemoteWriteConfig,
+        turn: u64,
         external: Labels,
         around: Surroundings,
     ) -> Result<Sender, String> {
@@ -109,6 +112,7 @@ impl Sender {
         metrics.max_samples_per_send.set(queue.max_samples_per_send as f64);
         let shared = Arc::new(Shared {
             id,
+            turn,
             name,
             poster: Poster::new(&config, around.version)?,
             read_to: Mutex::new(around.outbox.cursor(id)),
@@ -136,10 +140,8 @@ impl Sender {
         self.shared.id
     }
 
-    /// Whether a sender for these settings would be another one.
-    pub fn differs(&self, config: &RemoteWriteConfig, external: &Labels) -> bool {
-        // Relabelling rules hold compiled automata; what they print is what was written.
-        self.shared.external != *external || format!("{:?}", self.shared.config) != format!("{config:?}")
+    pub fn turn(&self) -> u64 {
+        self.shared.turn
     }
 
     /// Moves the cursor to where the sender is, and brings the gauges up to date.
@@ -185,6 +187,10 @@ impl Sender {
 }
 
 impl Shared {
+    fn reader_id(&self) -> ReaderId {
+        ReaderId { remote: self.id, turn: self.turn }
+    }
+
     /// Everything before this was delivered or refused for good.
     fn place(&self) -> Place {
         // Looked at first: what is handed out meanwhile is behind it.
