@@ -3,7 +3,7 @@
 pub(crate) mod compile;
 mod global;
 mod print;
-mod receiver;
+mod receivers;
 mod route;
 
 use std::collections::HashSet;
@@ -15,7 +15,7 @@ use serde::Deserialize;
 pub use compile::Loaded;
 pub(crate) use compile::compile;
 pub use global::Global;
-pub use receiver::Receiver;
+pub use receivers::Receiver;
 pub use route::Route;
 use route::{InhibitRule, NamedInterval};
 

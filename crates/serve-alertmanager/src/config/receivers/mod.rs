@@ -1,13 +1,18 @@
 //! Receivers: whom to tell, with what the global section adds.
 
+mod email;
+mod http;
+mod slack;
+mod webhook;
+
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use alerting::Integration;
 use notify::{
-    EmailIntegration, EmailSettings, HttpSettings, SlackIntegration, SlackSettings, Templates,
-    WebhookIntegration, WebhookSettings,
+    EmailIntegration, EmailSettings, SlackIntegration, SlackSettings, Templates, WebhookIntegration,
+    WebhookSettings,
 };
 use serde::Deserialize;
 
@@ -96,85 +101,17 @@ impl Receiver {
     ) -> Result<Vec<Arc<dyn Integration>>, String> {
         let mut out: Vec<Arc<dyn Integration>> = Vec::new();
         for settings in self.webhook_configs.iter().flatten() {
-            let settings = complete_webhook(settings.clone(), global, dir);
+            let settings = webhook::complete(settings.clone(), global, dir);
             out.push(Arc::new(WebhookIntegration::new(settings, templates.clone())?));
         }
         for settings in self.email_configs.iter().flatten() {
-            let settings = complete_email(settings.clone(), global, dir)?;
+            let settings = email::complete(settings.clone(), global, dir)?;
             out.push(Arc::new(EmailIntegration::new(settings, templates.clone())?));
         }
         for settings in self.slack_configs.iter().flatten() {
-            let settings = complete_slack(settings.clone(), global, dir);
+            let settings = slack::complete(settings.clone(), global, dir);
             out.push(Arc::new(SlackIntegration::new(settings, templates.clone())?));
         }
         Ok(out)
     }
-}
-
-fn complete_webhook(mut s: WebhookSettings, global: &Global, dir: &Path) -> WebhookSettings {
-    s.http_config = complete_http(s.http_config, global, dir);
-    s.url_file = resolve(s.url_file, dir);
-    s
-}
-
-fn complete_slack(mut s: SlackSettings, global: &Global, dir: &Path) -> SlackSettings {
-    s.http_config = complete_http(s.http_config, global, dir);
-    let own_url = s.api_url.is_some() || s.api_url_file.is_some();
-    let own_token = s.app_token.is_some() || s.app_token_file.is_some();
-    if !own_url && !own_token {
-        if global.slack_app_token.is_some() || global.slack_app_token_file.is_some() {
-            s.app_token = global.slack_app_token.clone();
-            s.app_token_file = global.slack_app_token_file.clone();
-        } else {
-            s.api_url = global.slack_api_url.clone();
-            s.api_url_file = global.slack_api_url_file.clone();
-        }
-    }
-    s.app_url = s.app_url.or_else(|| global.slack_app_url.clone());
-    s.api_url_file = resolve(s.api_url_file, dir);
-    s.app_token_file = resolve(s.app_token_file, dir);
-    s
-}
-
-fn complete_email(mut s: EmailSettings, global: &Global, dir: &Path) -> Result<EmailSettings, String> {
-    let or = |own: String, global: &str| if own.is_empty() { global.to_owned() } else { own };
-    s.smarthost = or(s.smarthost, &global.smtp_smarthost);
-    if s.smarthost.is_empty() {
-        return Err("no global SMTP smarthost set".into());
-    }
-    s.from = or(s.from, &global.smtp_from);
-    if s.from.is_empty() {
-        return Err("no global SMTP from set".into());
-    }
-    s.hello = or(s.hello, &global.smtp_hello);
-    s.auth_username = or(s.auth_username, &global.smtp_auth_username);
-    s.auth_identity = or(s.auth_identity, &global.smtp_auth_identity);
-    if s.auth_password.is_none() && s.auth_password_file.is_none() {
-        s.auth_password = global.smtp_auth_password.clone();
-        s.auth_password_file = global.smtp_auth_password_file.clone();
-    }
-    if s.auth_secret.is_none() && s.auth_secret_file.is_none() {
-        s.auth_secret = global.smtp_auth_secret.clone();
-        s.auth_secret_file = global.smtp_auth_secret_file.clone();
-    }
-    s.require_tls = s.require_tls.or(Some(global.smtp_require_tls));
-    s.force_implicit_tls = s.force_implicit_tls.or(global.smtp_force_implicit_tls);
-    s.tls_config = s.tls_config.or_else(|| global.smtp_tls_config.clone());
-    if let Some(tls) = &mut s.tls_config {
-        tls.set_directory(dir);
-    }
-    s.auth_password_file = resolve(s.auth_password_file, dir);
-    s.auth_secret_file = resolve(s.auth_secret_file, dir);
-    Ok(s)
-}
-
-fn complete_http(own: Option<HttpSettings>, global: &Global, dir: &Path) -> Option<HttpSettings> {
-    let mut http = own.or_else(|| global.http_config.clone()).unwrap_or_default();
-    http.client.set_directory(dir);
-    Some(http)
-}
-
-/// Relative paths belong to the configuration file's directory.
-fn resolve(path: Option<PathBuf>, dir: &Path) -> Option<PathBuf> {
-    path.filter(|p| !p.as_os_str().is_empty()).map(|p| dir.join(p))
 }
