@@ -1,15 +1,17 @@
 //! One alert: a label set, what is said about it, and its life span.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
 
 use model::{Labels, TimestampNs};
 use xxhash_rust::xxh64::Xxh64;
 
+use crate::annotations::Annotations;
+use crate::matchers::{MatcherMode, is_label_name};
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct Alert {
     pub labels: Labels,
-    pub annotations: BTreeMap<String, String>,
+    pub annotations: Annotations,
     pub starts_at: TimestampNs,
     pub ends_at: TimestampNs,
     pub updated_at: TimestampNs,
@@ -60,14 +62,21 @@ impl Alert {
     }
 
     /// Why this alert cannot be accepted; the original's texts.
-    pub fn validate(&self) -> Result<(), String> {
+    pub fn validate(&self, mode: MatcherMode) -> Result<(), String> {
         if self.ends_at < self.starts_at {
             return Err("start time must be before end time".into());
         }
         if self.labels.is_empty() {
             return Err("at least one label pair required".into());
         }
-        Ok(())
+        let bad = |name: &str| (!is_label_name(name, mode)).then(|| format!("invalid name {name:?}"));
+        if let Some(problem) = self.labels.iter().find_map(|(name, _)| bad(name)) {
+            return Err(format!("invalid label set: {problem}"));
+        }
+        match self.annotations.iter().find_map(|(name, _)| bad(name)) {
+            Some(problem) => Err(format!("invalid annotations: {problem}")),
+            None => Ok(()),
+        }
     }
 
     /// The order of alerts in a notification: by job, by instance, then by labels.
@@ -84,9 +93,21 @@ impl Alert {
     }
 }
 
-/// The order of label sets in the original's lists: the smaller set first, then pair by pair.
+/// The order of label sets in the original's lists: the smaller set first, then name by name over both; the
+/// set that lacks a name comes before the one that has it.
 pub(crate) fn order_labels(a: &Labels, b: &Labels) -> Ordering {
-    a.len().cmp(&b.len()).then_with(|| a.cmp(b))
+    let by_size = a.len().cmp(&b.len());
+    if by_size != Ordering::Equal {
+        return by_size;
+    }
+    for ((name_a, value_a), (name_b, value_b)) in a.iter().zip(b.iter()) {
+        // The first name that differs is missing in the other set.
+        let order = name_b.cmp(name_a).then_with(|| value_a.cmp(value_b));
+        if order != Ordering::Equal {
+            return order;
+        }
+    }
+    Ordering::Equal
 }
 
 /// FNV-1a over names and values, the identity of a label set in APIs and logs.

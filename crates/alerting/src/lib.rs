@@ -18,6 +18,7 @@
 
 mod alert;
 mod alerts;
+mod annotations;
 mod cluster;
 mod dispatch;
 mod group;
@@ -38,6 +39,7 @@ mod view;
 mod tests;
 
 pub use alert::{Alert, fingerprint, fingerprint_text};
+pub use annotations::{Annotations, AnnotationsIter};
 pub use cluster::{Alone, Cluster, StateKey};
 pub use inhibit::InhibitRule;
 pub use intervals::{IntervalSpec, TimeInterval};

@@ -182,7 +182,9 @@ impl Alertmanager {
             }
             let status = if alert.resolved_at(now) { "resolved" } else { "firing" };
             self.metrics.received.with(&[status, "v2"]).inc();
-            let result = alert.validate().and_then(|()| self.alerts.put(alert, now, &self.options.limits));
+            let result = alert
+                .validate(self.options.matcher_mode)
+                .and_then(|()| self.alerts.put(alert, now, &self.options.limits));
             match result {
                 Ok(alert) => stored.push(alert),
                 Err(message) => {

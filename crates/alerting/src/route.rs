@@ -98,6 +98,16 @@ impl RouteTree {
 }
 
 impl Route {
+    /// Whether the search goes on with the next sibling after this route has matched.
+    pub fn continues(&self) -> bool {
+        self.continues
+    }
+
+    /// Its sub-routes, in order.
+    pub fn children(&self) -> &[RouteId] {
+        &self.children
+    }
+
     /// The labels that name the group of an alert on this route.
     pub fn group_labels(&self, labels: &Labels) -> Labels {
         if self.group_by_all {

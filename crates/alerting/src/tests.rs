@@ -133,7 +133,7 @@ impl Stage {
         };
         let alert = Alert {
             labels: Labels::from_pairs(pairs),
-            annotations: BTreeMap::new(),
+            annotations: Default::default(),
             starts_at: now,
             ends_at,
             updated_at: now,

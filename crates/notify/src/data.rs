@@ -9,7 +9,7 @@ use template::{Object, Value};
 
 /// The root of the data for one notification.
 pub fn notification_data(notification: &Notification, external_url: &str) -> Value {
-    let annotations = |alert: &NotifiedAlert| alert.alert.annotations.clone();
+    let annotations = |alert: &NotifiedAlert| alert.alert.annotations.to_map();
     let labels = |alert: &NotifiedAlert| pairs(&alert.alert.labels);
     let firing = notification.is_firing();
     let fields: BTreeMap<String, Value> = [
@@ -53,7 +53,7 @@ fn alert_value(alert: &NotifiedAlert) -> Value {
     let fields: BTreeMap<String, Value> = [
         ("Status", Value::str(if alert.resolved { "resolved" } else { "firing" })),
         ("Labels", kv(pairs(&inner.labels))),
-        ("Annotations", kv(inner.annotations.clone())),
+        ("Annotations", kv(inner.annotations.to_map())),
         ("StartsAt", Value::Time(Time::from_ns(inner.starts_at))),
         ("EndsAt", Value::Time(ends)),
         ("GeneratorURL", Value::str(&inner.generator_url)),

@@ -78,7 +78,7 @@ impl WebhookIntegration {
             "notification_reason": notification.reason.as_str(),
             "groupLabels": pairs(&notification.group_labels),
             "commonLabels": common(all, |a| pairs(&a.alert.labels)),
-            "commonAnnotations": common(all, |a| a.alert.annotations.clone()),
+            "commonAnnotations": common(all, |a| a.alert.annotations.to_map()),
             "routeLabels": notification.route_labels,
             "externalURL": self.templates.external_url(),
             "version": "4",

@@ -121,7 +121,8 @@ async fn alerts_go_in_and_come_out() {
             "labels"
         ]
     );
-    assert_eq!(warning["annotations"], json!({"s": "t"}));
+    // An empty annotation is still there, an empty label is none.
+    assert_eq!(warning["annotations"], json!({"e": "", "s": "t"}));
     assert_eq!(
         warning["status"],
         json!({"inhibitedBy": [critical["fingerprint"]], "mutedBy": [], "silencedBy": [], "state": "suppressed"})

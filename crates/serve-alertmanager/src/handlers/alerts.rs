@@ -103,7 +103,7 @@ fn alert(json: &Json, now: i64) -> Result<Option<(Alert, bool)>, String> {
     let starts_at = starts.or(ends).unwrap_or(now);
     let alert = Alert {
         labels: Labels::from_pairs(labels),
-        annotations: annotations.into_iter().filter(|(_, value)| !value.is_empty()).collect(),
+        annotations: annotations.into_iter().collect(),
         starts_at,
         ends_at: ends.unwrap_or(0),
         updated_at: now,
