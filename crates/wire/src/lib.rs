@@ -3,6 +3,7 @@
 //! Invariant: no I/O and no policy. A decoder says what a message says or why it is malformed; limits that
 //! guard memory are arguments, limits of the product live with the services.
 
+pub mod alertmanager;
 pub mod influx;
 pub mod loki;
 pub mod otlp;
