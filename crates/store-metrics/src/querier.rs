@@ -160,22 +160,23 @@ impl StoreQuerier {
         out: &mut SampleColumns,
     ) -> Result<(), StoreError> {
         let head = &self.core.head;
+        let mut own = SampleColumns::default();
+        let first = out.is_empty();
+        let to = if first { &mut *out } else { &mut own };
         let grabbed = {
             let shard = head.shard(id);
             // Looked up under the lock: what is set aside in this shard was so by this flush or an earlier.
             let skip_flushing = self.flushed >= head.flush_begun.load(Ordering::Acquire);
             let visible_until = shard.endings.visible_until(self.view, id);
             match shard.get(id) {
-                Some(series) => series.grab(mint, maxt, visible_until, skip_flushing),
+                Some(series) => series.grab(mint, maxt, visible_until, skip_flushing, to),
                 None => return Ok(()),
             }
         };
-        if out.is_empty() {
-            return grabbed.decode(out);
+        grabbed.decode(to)?;
+        if !first {
+            merge_columns(out, &own);
         }
-        let mut own = SampleColumns::default();
-        grabbed.decode(&mut own)?;
-        merge_columns(out, &own);
         Ok(())
     }
 }

@@ -45,7 +45,8 @@ impl Sealed {
         if open.count() == 0 {
             return None;
         }
-        let (times, values): (Vec<TimestampMs>, Vec<f64>) = open.reader().unzip();
+        let (mut times, mut values) = (Vec::with_capacity(open.count()), Vec::with_capacity(open.count()));
+        open.reader().append_to(i64::MIN, i64::MAX, &mut times, &mut values);
         let (min_t, max_t) = (open.first_t(), open.last_t());
         let mut column = Vec::new();
         floats::encode(&values, &mut column);
@@ -83,11 +84,13 @@ impl Sealed {
     /// The newest sample not after `maxt`; `None` when only decoding everything could tell.
     pub fn newest(&self, maxt: TimestampMs) -> Option<(TimestampMs, f64)> {
         match &self.form {
-            Form::Xor { count, bits } => XorReader::new(self.min_t, *count, bits).newest(maxt),
-            Form::Floats { .. } => {
-                let mut columns = SampleColumns::default();
-                self.decode(i64::MIN, maxt, &mut columns).ok()?;
-                columns.float_times.last().copied().zip(columns.floats.last().copied())
+            Form::Xor { count, bits } => XorReader::of_sealed(self.max_t, *count, bits).newest(maxt),
+            Form::Floats { times, values } => {
+                let last = with_columns(times, values, |times, values| {
+                    let at = times.partition_point(|t| *t <= maxt).checked_sub(1)?;
+                    times.get(at).copied().zip(values.get(at).copied())
+                });
+                last.ok().flatten()
             }
             Form::Histograms { .. } => None,
         }
@@ -103,7 +106,7 @@ impl Sealed {
         let damaged = |e| StoreError::new(ErrorKind::Corrupt, format!("chunk in memory: {e}"));
         match &self.form {
             Form::Xor { count, bits } => {
-                let reader = XorReader::new(self.min_t, *count, bits);
+                let reader = XorReader::of_sealed(self.max_t, *count, bits);
                 reader.append_to(mint, maxt, &mut out.float_times, &mut out.floats);
             }
             Form::Floats { times, values } => {
@@ -127,15 +130,13 @@ impl Sealed {
     }
 }
 
-/// Samples of one series, held but not yet decoded.
+/// Samples of one series, held but, except for those of its open chunk, not yet decoded.
 #[derive(Debug, Default)]
 pub struct Grabbed {
     mint: TimestampMs,
     maxt: TimestampMs,
     in_order_max: TimestampMs,
     pub sealed: SmallVec<[Sealed; 4]>,
-    /// A copy, since the series goes on.
-    pub open: Option<XorChunk>,
     pub histograms: Vec<(TimestampMs, Arc<FloatHistogram>)>,
     pub late: Vec<Late>,
     /// Of the samples in time order.
@@ -157,15 +158,16 @@ impl Grabbed {
         Grabbed { mint, maxt, in_order_max, ..Grabbed::default() }
     }
 
-    /// Fills the empty `out` with the samples in time order; of two with one time the one that came in order
-    /// stays.
+    /// Fills `out`, which holds the samples of the open chunk or nothing, with the samples in time order; of
+    /// two with one time the one that came in order stays.
     pub fn decode(self, out: &mut SampleColumns) -> Result<(), StoreError> {
+        let open = out.floats.len();
         for sealed in &self.sealed {
             sealed.decode(self.mint, self.in_order_max.min(self.maxt), out)?;
         }
-        if let Some(open) = &self.open {
-            let maxt = self.in_order_max.min(self.maxt);
-            open.reader().append_to(self.mint, maxt, &mut out.float_times, &mut out.floats);
+        if open > 0 && out.floats.len() > open {
+            out.float_times.rotate_left(open);
+            out.floats.rotate_left(open);
         }
         out.histograms.extend(self.histograms);
         expand(&self.starts, out);
