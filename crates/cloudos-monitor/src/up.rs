@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use flags::{Flag, Flags};
-use front::{CancellationToken, Running, StartError};
+use front::{CancellationToken, Host, Running, StartError};
 
 use crate::services::{self, Places, Service, Started};
 use crate::{defaults, signals};
@@ -46,11 +46,12 @@ pub async fn run(flags: Flags) -> Result<(), String> {
         "starting"
     );
     let shutdown = CancellationToken::new();
+    let dashboards = places.port(services::grafana::SERVICE.port);
     let mut starts = Vec::new();
     for service in services::ALL {
         let mut flags = Flags::defaults(service.flags);
         (service.defaults)(&mut flags, &places);
-        starts.push(begin(service, flags, &shutdown));
+        starts.push(begin(service, flags, &shutdown, Some(dashboards)));
     }
     let results = futures_util::future::join_all(starts).await;
     let (mut started, mut failures) = (Vec::new(), Vec::new());
@@ -88,7 +89,7 @@ pub async fn run_one(service: &'static Service, mut flags: Flags) -> Result<(), 
         );
     }
     let shutdown = CancellationToken::new();
-    let started = begin(service, flags, &shutdown).await.map_err(|e| e.to_string())?;
+    let started = begin(service, flags, &shutdown, None).await.map_err(|e| e.to_string())?;
     wait_and_stop(vec![started], shutdown).await
 }
 
@@ -96,8 +97,9 @@ async fn begin(
     service: &'static Service,
     flags: Flags,
     shutdown: &CancellationToken,
+    dashboards: Option<u16>,
 ) -> Result<Started, StartError> {
-    let host = services::host(service.name, &flags, shutdown)?;
+    let host = Host { dashboards, ..services::host(service.name, &flags, shutdown)? };
     (service.start)(flags, host).await
 }
 

@@ -32,11 +32,13 @@ pub struct Page {
     pub title: String,
     /// Path under which browsers see the service's root, without a slash at its end; empty for `/`.
     pub base: String,
+    /// Port of the dashboards on the same host, where there are any.
+    pub dashboards: Option<u16>,
 }
 
 /// Serves the app's files, and its start page on each of `pages`.
 pub fn routes<S: Clone + Send + Sync + 'static>(service: &'static str, pages: &[&str]) -> Router<S> {
-    page_routes(Page { service, title: String::new(), base: String::new() }, pages)
+    page_routes(Page::of(service), pages)
 }
 
 /// As [`routes`], for a page with a title or a path of its own.
@@ -56,10 +58,15 @@ pub fn page_routes<S: Clone + Send + Sync + 'static>(page: Page, pages: &[&str])
 
 /// The start page for `service`.
 pub fn index(service: &'static str) -> Response {
-    Page { service, title: String::new(), base: String::new() }.render()
+    Page::of(service).render()
 }
 
 impl Page {
+    /// A page under `/` with the app's own title.
+    pub fn of(service: &'static str) -> Page {
+        Page { service, title: String::new(), base: String::new(), dashboards: None }
+    }
+
     fn render(&self) -> Response {
         let html = find("index.html").and_then(|f| std::str::from_utf8(f.plain).ok());
         let Some(html) = html else {
@@ -67,10 +74,13 @@ impl Page {
                         Build it with <code>./scripts/start-monitoring.sh build</code>; the APIs work without it.";
             return (StatusCode::SERVICE_UNAVAILABLE, Html(text)).into_response();
         };
-        let mark = match self.base.is_empty() {
-            true => format!("data-service=\"{}\"", self.service),
-            false => format!("data-service=\"{}\" data-base=\"{}\"", self.service, escaped(&self.base)),
-        };
+        let mut mark = format!("data-service=\"{}\"", self.service);
+        if !self.base.is_empty() {
+            mark += &format!(" data-base=\"{}\"", escaped(&self.base));
+        }
+        if let Some(port) = self.dashboards {
+            mark += &format!(" data-dashboards=\"{port}\"");
+        }
         let mut page = html.replacen(SERVICE_MARK, &mark, 1);
         if !self.base.is_empty() {
             for attribute in ["src", "href"] {

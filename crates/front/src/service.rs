@@ -37,6 +37,8 @@ pub struct Host {
     pub started: SystemTime,
     /// TLS and passwords for the service's doors, when `--web.config.file` asks for any.
     pub web: Option<Arc<Web>>,
+    /// Port of the dashboards that run in the same process: pages of other services link to them.
+    pub dashboards: Option<u16>,
     /// The product's version, also reported as the original's.
     pub version: &'static str,
 }
@@ -50,6 +52,7 @@ impl Host {
             flags: Arc::default(),
             started: SystemTime::now(),
             web: None,
+            dashboards: None,
             version: env!("CARGO_PKG_VERSION"),
         }
     }

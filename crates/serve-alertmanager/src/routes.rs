@@ -15,7 +15,13 @@ use crate::state::Api;
 /// Request bodies larger than this are refused.
 const BODY_BYTES_MAX: usize = 64 << 20;
 
-pub fn router(api: Api, prefix: &str) -> Router {
+/// All routes under `prefix`. `base` is the path under which browsers see them, which differs behind a proxy.
+pub fn router(api: Api, prefix: &str, base: &str) -> Router {
+    let page = front::assets::Page {
+        base: base.to_owned(),
+        dashboards: api.host.dashboards,
+        ..front::assets::Page::of("alertmanager")
+    };
     let instrument = Instrument::new(
         &api.host.registry,
         "alertmanager_http_requests_total",
@@ -38,7 +44,7 @@ pub fn router(api: Api, prefix: &str) -> Router {
         .route("/-/ready", get(manage::ok))
         .route("/-/reload", post(manage::reload).fallback(manage::post_only))
         .route("/metrics", get(manage::metrics))
-        .merge(front::assets::routes("alertmanager", &["/"]))
+        .merge(front::assets::page_routes(page, &["/"]))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(from_fn_with_state(instrument, Instrument::observe));
     let app = app.with_state(api);

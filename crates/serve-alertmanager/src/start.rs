@@ -35,6 +35,10 @@ pub async fn start(settings: Settings, parts: Parts, host: &Host) -> Result<Runn
     let port = doors.first().map_or(0, |door| door.address().port());
     let external_url = external_url(&settings.external_url, port).map_err(|e| fail(&e))?;
     let prefix = route_prefix(&settings.route_prefix, &external_url);
+    let base = match settings.external_url.is_empty() {
+        true => prefix.clone(),
+        false => route_prefix("", &external_url),
+    };
 
     let read = {
         let (settings, clock) = (settings.clone(), parts.clock.clone());
@@ -85,7 +89,7 @@ pub async fn start(settings: Settings, parts: Parts, host: &Host) -> Result<Runn
         cluster: Cluster { name: peer_name(&settings), address: settings.cluster_address.clone() },
         readers: Arc::new(tokio::sync::Semaphore::new(readers)),
     };
-    let router = router(api, &prefix);
+    let router = router(api, &prefix, &base);
     let mut running: Option<Running> = None;
     for door in doors {
         let served = door.serve(router.clone(), host);

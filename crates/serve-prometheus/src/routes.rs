@@ -124,6 +124,7 @@ fn early_routes(early: &Early) -> Router<Early> {
         service: "prometheus",
         title: early.settings.page_title.clone(),
         base: early.shell.external(""),
+        dashboards: early.host.dashboards,
     };
     let home = early.shell.external("/query");
     let graph = move |uri: axum::http::Uri| {

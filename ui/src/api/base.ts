@@ -12,7 +12,7 @@ export const bases: Record<Signal, string | null> =
         metrics: service === "prometheus" ? root : null,
         logs: service === "loki" ? "" : null,
         traces: service === "jaeger" ? "" : null,
-        alerts: service === "alertmanager" ? "" : null,
+        alerts: service === "alertmanager" ? root : null,
       };
 
 export function base(signal: Signal): string {

@@ -26,7 +26,7 @@ const [location, setLocation] = createSignal(read());
 export { location };
 
 export function href(path: string): string {
-  return inFragment ? `/#${path}` : root + path;
+  return inFragment ? `${root}/#${path}` : root + path;
 }
 
 export function navigate(path: string, options: { replace?: boolean } = {}): void {

@@ -21,8 +21,12 @@ const Login = lazy(() => import("../pages/Login"));
 const Dashboards = lazy(() => import("../pages/Dashboards"));
 const DashboardPage = lazy(() => import("../dashboard/DashboardPage"));
 const Explore = lazy(() => import("../pages/Explore"));
-const Alerts = lazy(() => import("../pages/Alerts"));
-const Silences = lazy(() => import("../pages/Silences"));
+const Alerts = lazy(() => import("../pages/alerting/Alerts"));
+const Silences = lazy(() => import("../pages/alerting/Silences"));
+const SilenceEditor = lazy(() => import("../pages/alerting/SilenceEditor"));
+const SilencePage = lazy(() => import("../pages/alerting/SilencePage"));
+const Routing = lazy(() => import("../pages/alerting/Routing"));
+const NotificationHistory = lazy(() => import("../pages/alerting/NotificationHistory"));
 const Rules = lazy(() => import("../pages/Rules"));
 const RuleAlerts = lazy(() => import("../pages/RuleAlerts"));
 const Targets = lazy(() => import("../pages/Targets"));
@@ -47,6 +51,11 @@ const routeTable: Record<Service, Route[]> = {
     { path: "/alerting", page: Alerts },
     { path: "/alerting/list", page: Rules },
     { path: "/alerting/silences", page: Silences },
+    { path: "/alerting/silences/new", page: SilenceEditor },
+    { path: "/alerting/silences/edit/:id", page: SilenceEditor },
+    { path: "/alerting/silences/:id", page: SilencePage },
+    { path: "/alerting/routes", page: Routing },
+    { path: "/alerting/notifications", page: NotificationHistory },
     { path: "/alerting/rules", page: Rules },
     { path: "/rules", page: Rules },
     { path: "/targets", page: Targets },
@@ -72,7 +81,11 @@ const routeTable: Record<Service, Route[]> = {
     { path: "/", page: Alerts },
     { path: "/alerts", page: Alerts },
     { path: "/silences", page: Silences },
-    { path: "/silences/new", page: Silences },
+    { path: "/silences/new", page: SilenceEditor },
+    { path: "/silences/edit/:id", page: SilenceEditor },
+    { path: "/silences/:id", page: SilencePage },
+    { path: "/routes", page: Routing },
+    { path: "/notifications", page: NotificationHistory },
     { path: "/status", page: AlertmanagerStatus },
   ],
   loki: [{ path: "/", page: Explore }, { path: "/explore", page: Explore }],
@@ -102,6 +115,8 @@ const navTable: Record<Service, NavItem[]> = {
   alertmanager: [
     { label: "Alerts", path: "/alerts", icon: "bell" },
     { label: "Silences", path: "/silences", icon: "mute" },
+    { label: "Routing", path: "/routes", icon: "target" },
+    { label: "Notifications", path: "/notifications", icon: "push" },
     { label: "Status", path: "/status", icon: "info" },
   ],
   loki: [{ label: "Logs", path: "/explore", icon: "logs" }],

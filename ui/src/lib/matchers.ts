@@ -20,7 +20,12 @@ export function parseMatchers(text: string): Matcher[] | null {
   return out;
 }
 
+export const operators = ["=", "!=", "=~", "!~"] as const;
+
+export function operatorOf(m: Matcher): (typeof operators)[number] {
+  return operators[(m.isEqual === false ? 1 : 0) + (m.isRegex ? 2 : 0)]!;
+}
+
 export function formatMatcher(m: Matcher): string {
-  const op = m.isEqual === false ? (m.isRegex ? "!~" : "!=") : m.isRegex ? "=~" : "=";
-  return `${m.name}${op}${JSON.stringify(m.value)}`;
+  return `${m.name}${operatorOf(m)}${JSON.stringify(m.value)}`;
 }

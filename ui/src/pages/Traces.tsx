@@ -48,7 +48,9 @@ export default function Traces() {
     setBusy(true);
     try {
       const m = /^(\d+)([mhd])$/.exec(q("lookback") || "1h");
-      const end = Date.now() * 1000;
+      // A link from elsewhere may ask for a time of its own, in milliseconds.
+      const asked = { start: Number(q("start")), end: Number(q("end")) };
+      const end = (asked.end > 0 ? asked.end : Date.now()) * 1000;
       const found = await jaeger.searchTraces({
         service: q("service"),
         operation: q("operation"),
@@ -56,7 +58,7 @@ export default function Traces() {
         minDuration: q("minDuration"),
         maxDuration: q("maxDuration"),
         limit: q("limit") || "20",
-        start: Math.round(end - (m ? Number(m[1]) * units[m[2]!]! : 3600e6)),
+        start: Math.round(asked.start > 0 ? asked.start * 1000 : end - (m ? Number(m[1]) * units[m[2]!]! : 3600e6)),
         end: Math.round(end),
       });
       if (mine !== round) return;
@@ -75,7 +77,7 @@ export default function Traces() {
   });
   const search = (e: Event) => {
     e.preventDefault();
-    setQuery({ ...form(), t: String(Date.now()) }, { push: true });
+    setQuery({ ...form(), start: undefined, end: undefined, t: String(Date.now()) }, { push: true });
   };
   const byId = (e: Event) => {
     e.preventDefault();

@@ -1,4 +1,4 @@
-// On the dashboards' port the three alert pages share one navigation item and switch here.
+// On the dashboards' port the alert pages share one navigation item and switch here.
 import { For, Show } from "solid-js";
 import { location } from "../app/router";
 import { service } from "../app/service";
@@ -7,6 +7,8 @@ const tabs = [
   { label: "Firing", path: "/alerting" },
   { label: "Silences", path: "/alerting/silences" },
   { label: "Rules", path: "/alerting/rules" },
+  { label: "Routing", path: "/alerting/routes" },
+  { label: "Notifications", path: "/alerting/notifications" },
 ];
 
 export function AlertTabs() {

@@ -2,7 +2,7 @@
 
 mod alertmanager;
 mod exporters;
-mod grafana;
+pub mod grafana;
 mod jaeger;
 mod kernel_metrics;
 mod loki;
@@ -59,7 +59,12 @@ pub struct Places {
 
 impl Places {
     pub fn listen(&self, port: u16) -> String {
-        format!("{}:{}", self.listen_host, port.saturating_add(self.port_offset))
+        format!("{}:{}", self.listen_host, self.port(port))
+    }
+
+    /// Where a service's usual port is in this stack.
+    pub fn port(&self, usual: u16) -> u16 {
+        usual.saturating_add(self.port_offset)
     }
 
     pub fn config_file(&self, path: &str) -> String {
@@ -117,6 +122,7 @@ pub fn host(service: &'static str, flags: &Flags, shutdown: &CancellationToken) 
         registry: expfmt::Registry::new(),
         flags: Arc::new(shown),
         started: std::time::SystemTime::now(),
+        dashboards: None,
         version: crate::VERSION,
     })
 }
