@@ -2,17 +2,38 @@
 
 use std::fmt;
 
+use crate::positions::{Position, Positions};
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
     file: String,
     /// One-based line and column, when the parser knows them.
     position: Option<(u64, u64)>,
+    /// The way to the value, `route.routes[1].receiver`; empty when it is not known.
+    way: String,
     message: String,
 }
 
 impl ConfigError {
     pub fn new(file: &str, message: impl Into<String>) -> ConfigError {
-        ConfigError { file: file.to_owned(), position: None, message: message.into() }
+        ConfigError { file: file.to_owned(), position: None, way: String::new(), message: message.into() }
+    }
+
+    pub(crate) fn located(
+        file: &str,
+        position: Option<Position>,
+        way: &str,
+        message: impl Into<String>,
+    ) -> ConfigError {
+        ConfigError { file: file.to_owned(), position, way: way.to_owned(), message: message.into() }
+    }
+
+    /// Adds the way to where the error happened.
+    pub(crate) fn with_way(mut self, text: &str) -> ConfigError {
+        if let Some(position) = self.position {
+            self.way = Positions::of(text).way_to(position);
+        }
+        self
     }
 
     pub(crate) fn open(file: &str, error: &std::io::Error) -> ConfigError {
@@ -35,7 +56,7 @@ impl ConfigError {
                 None => message,
             },
         };
-        ConfigError { file: file.to_owned(), position, message }
+        ConfigError { file: file.to_owned(), position, way: String::new(), message }
     }
 
     pub fn file(&self) -> &str {
@@ -44,6 +65,11 @@ impl ConfigError {
 
     pub fn line(&self) -> Option<u64> {
         self.position.map(|(line, _)| line)
+    }
+
+    /// The way to the value, empty when it is not known.
+    pub fn way(&self) -> &str {
+        &self.way
     }
 
     pub fn message(&self) -> &str {
@@ -57,6 +83,9 @@ impl fmt::Display for ConfigError {
         f.write_str(&self.file)?;
         if let Some((line, column)) = self.position {
             write!(f, ":{line}:{column}")?;
+        }
+        if !self.way.is_empty() {
+            write!(f, ": {}", self.way)?;
         }
         write!(f, ": {}", self.message)
     }

@@ -8,6 +8,7 @@ mod duration;
 mod env;
 mod error;
 mod glob;
+mod positions;
 mod secret;
 pub mod section;
 
@@ -19,6 +20,7 @@ pub use duration::Duration;
 pub use env::expand_env;
 pub use error::ConfigError;
 pub use glob::glob;
+pub use positions::{Fault, Position, Positions, Step};
 pub use secret::{Secret, SecretSource};
 
 /// Configuration files larger than this are refused.
@@ -47,6 +49,11 @@ pub fn parse_unchecked<T: DeserializeOwned>(file: &str, text: &str) -> Result<T,
     // An empty document is an empty mapping to the originals.
     let blank = text.lines().all(|l| l.trim().is_empty() || l.trim_start().starts_with('#') || l == "---");
     serde_saphyr::from_str(if blank { "{}" } else { text }).map_err(|e| ConfigError::from_yaml(file, &e))
+}
+
+/// Parses without validation; an error also names the way to the value it is about.
+pub fn parse_located<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, ConfigError> {
+    parse_unchecked(file, text).map_err(|error| error.with_way(text))
 }
 
 /// Parses without a type, for showing what was written: plain words such as `on` and `off` stay words.
