@@ -85,17 +85,29 @@ impl Journal {
 
     /// Adds one record; it is durable when this returns.
     pub fn append(&mut self, payload: &[u8]) -> io::Result<()> {
+        self.append_frames(&frame(payload)?, 1)
+    }
+
+    /// Adds several records for the price of one.
+    pub fn append_all(&mut self, payloads: &[Vec<u8>]) -> io::Result<()> {
+        let mut frames = Vec::new();
+        for payload in payloads {
+            frames.extend(frame(payload)?);
+        }
+        if frames.is_empty() { Ok(()) } else { self.append_frames(&frames, payloads.len()) }
+    }
+
+    fn append_frames(&mut self, frames: &[u8], count: usize) -> io::Result<()> {
         if self.torn {
             self.file.truncate(self.bytes)?;
             self.torn = false;
         }
-        let frame = frame(payload)?;
         self.torn = true;
-        self.file.append(&frame)?;
+        self.file.append(frames)?;
         self.file.sync()?;
         self.torn = false;
-        self.bytes += frame.len() as u64;
-        self.records += 1;
+        self.bytes += frames.len() as u64;
+        self.records += count;
         Ok(())
     }
 

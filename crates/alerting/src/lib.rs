@@ -27,6 +27,7 @@ mod intervals;
 mod journal;
 mod manager;
 mod matchers;
+mod mesh;
 mod metrics;
 mod nflog;
 mod notification;
@@ -47,6 +48,7 @@ pub use manager::{Alertmanager, Limits, Options, Settings};
 pub use matchers::{
     MatcherMode, format_matcher, format_matchers, new_matcher, parse_matcher, parse_matchers,
 };
+pub use mesh::{GOSSIP_PART_BYTES_MAX, MergeError};
 pub use notification::{
     Attempt, Datum, FailureReason, Integration, Memory, Notification, NotifiedAlert, NotifyError, Reason,
     Sending,

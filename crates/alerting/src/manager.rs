@@ -72,7 +72,7 @@ pub struct Alertmanager {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) alerts: AlertStore,
     pub(crate) silences: Arc<Silences>,
-    nflog: Arc<NotificationLog>,
+    pub(crate) nflog: Arc<NotificationLog>,
     pub(crate) applied: RwLock<Option<Arc<Applied>>>,
     seat: Seat,
     metrics: Metrics,
@@ -96,27 +96,30 @@ impl Alertmanager {
         registry: &Registry,
     ) -> io::Result<Arc<Alertmanager>> {
         let limits = SilenceLimits { count: options.limits.silences, bytes: options.limits.silence_bytes };
-        let silences = Arc::new(Silences::open(
+        let seat = Seat::default();
+        let silences = Silences::open(
             disk.clone(),
             &options.storage_path.join("silences.journal"),
             clock.clone(),
             options.retention,
             limits,
             options.matcher_mode,
-        )?);
-        let nflog = Arc::new(NotificationLog::open(
+        )?;
+        let silences = Arc::new(silences.seated(seat.clone()));
+        let nflog = NotificationLog::open(
             disk,
             &options.storage_path.join("nflog.journal"),
             clock.clone(),
             options.retention,
-        )?);
+        )?;
+        let nflog = Arc::new(nflog.seated(seat.clone()));
         let manager = Arc::new(Alertmanager {
             clock,
             alerts: AlertStore::default(),
             silences,
             nflog,
             applied: RwLock::new(None),
-            seat: Seat::default(),
+            seat,
             metrics: Metrics::new(registry),
             options,
             stop: CancellationToken::new(),

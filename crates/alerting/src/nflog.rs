@@ -10,8 +10,10 @@ use model::TimestampNs;
 use platform::{Clock, Disk};
 use serde::{Deserialize, Serialize};
 
+use crate::cluster::{Seat, StateKey};
 use crate::journal::Journal;
 use crate::manager::lock;
+use crate::mesh::entry_part;
 use crate::notification::{Memory, Reason};
 use crate::silences::nanos;
 
@@ -33,6 +35,7 @@ pub(crate) struct Entry {
 pub(crate) struct NotificationLog {
     clock: Arc<dyn Clock>,
     retention: Duration,
+    seat: Seat,
     state: Mutex<State>,
 }
 
@@ -67,7 +70,13 @@ impl NotificationLog {
                 path.display()
             );
         }
-        Ok(NotificationLog { clock, retention, state: Mutex::new(State { entries, journal }) })
+        let state = Mutex::new(State { entries, journal });
+        Ok(NotificationLog { clock, retention, seat: Seat::default(), state })
+    }
+
+    /// Shares changes from this seat.
+    pub fn seated(self, seat: Seat) -> NotificationLog {
+        NotificationLog { seat, ..self }
     }
 
     pub fn get(&self, group_key: &str, receiver: &str) -> Option<Entry> {
@@ -101,9 +110,47 @@ impl NotificationLog {
         };
         let bytes = serde_json::to_vec(&entry)?;
         let mut state = lock(&self.state);
+        let key = (entry.group_key.clone(), entry.receiver.clone());
+        if state.entries.get(&key).is_some_and(|known| known.at > now) {
+            // Clocks of members differ: somebody told later by their own.
+            return Ok(());
+        }
         state.journal.append(&bytes)?;
-        state.entries.insert((entry.group_key.clone(), entry.receiver.clone()), entry);
+        self.tell(&entry);
+        state.entries.insert(key, entry);
         Ok(())
+    }
+
+    /// Tells the other members.
+    pub fn tell(&self, entry: &Entry) {
+        if self.seat.is_shared() {
+            self.seat.broadcast(StateKey::NotificationLog, entry_part(entry));
+        }
+    }
+
+    /// Takes in what other members told, where it is news; returns the news, which is durable by then.
+    pub fn absorb(&self, received: Vec<Entry>) -> io::Result<Vec<Entry>> {
+        let now = self.clock.now_ns();
+        let mut state = lock(&self.state);
+        let mut fresh: BTreeMap<(String, String), Entry> = BTreeMap::new();
+        for entry in received {
+            let key = (entry.group_key.clone(), entry.receiver.clone());
+            let known = fresh.get(&key).or_else(|| state.entries.get(&key));
+            if entry.expires_at >= now && known.is_none_or(|known| known.at < entry.at) {
+                fresh.insert(key, entry);
+            }
+        }
+        let mut records = Vec::with_capacity(fresh.len());
+        for entry in fresh.values() {
+            records.push(serde_json::to_vec(entry)?);
+        }
+        state.journal.append_all(&records)?;
+        state.entries.extend(fresh.clone());
+        Ok(fresh.into_values().collect())
+    }
+
+    pub fn list(&self) -> Vec<Entry> {
+        lock(&self.state).entries.values().cloned().collect()
     }
 
     pub fn bytes(&self) -> u64 {

@@ -12,9 +12,11 @@ use model::{Labels, MatchOp, Matcher, TimestampNs};
 use platform::{Clock, Disk};
 use serde::{Deserialize, Serialize};
 
+use crate::cluster::{Seat, StateKey};
 use crate::journal::Journal;
 use crate::manager::lock;
 use crate::matchers::{MatcherMode, is_label_name};
+use crate::mesh::silence_part;
 
 /// A silence. `id` is empty for one that is to be created.
 #[derive(Debug, Clone)]
@@ -110,6 +112,7 @@ pub(crate) struct Silences {
     retention: Duration,
     limits: SilenceLimits,
     mode: MatcherMode,
+    seat: Seat,
     state: Mutex<State>,
 }
 
@@ -161,9 +164,17 @@ impl Silences {
                 path.display()
             );
         }
-        let silences =
-            Silences { clock, retention, limits, mode, state: Mutex::new(State { by_id, journal }) };
-        Ok(silences)
+        let state = Mutex::new(State { by_id, journal });
+        Ok(Silences { clock, retention, limits, mode, seat: Seat::default(), state })
+    }
+
+    /// Shares changes from this seat.
+    pub fn seated(self, seat: Seat) -> Silences {
+        Silences { seat, ..self }
+    }
+
+    pub fn retention(&self) -> Duration {
+        self.retention
     }
 
     /// Creates or updates a silence; returns its id. A change that would rewrite history expires the old
@@ -183,7 +194,7 @@ impl Silences {
             && can_update(previous, &silence, now)
         {
             self.check_size(&silence)?;
-            return state.store(silence);
+            return self.store(&mut state, silence);
         }
         if self.limits.count > 0 && state.by_id.len() >= self.limits.count {
             let message = format!(
@@ -199,9 +210,9 @@ impl Silences {
         if let Some(previous) = previous
             && previous.state(now) != SilenceState::Expired
         {
-            state.store(expired(previous, now))?;
+            self.store(&mut state, expired(previous, now))?;
         }
-        state.store(silence)
+        self.store(&mut state, silence)
     }
 
     fn check_size(&self, silence: &Silence) -> Result<(), SilenceError> {
@@ -214,13 +225,47 @@ impl Silences {
         Ok(())
     }
 
+    /// Durable first, told second, visible third.
+    fn store(&self, state: &mut State, silence: Silence) -> Result<String, SilenceError> {
+        state.journal.append(&encode(&silence)).map_err(|e| SilenceError::Storage(e.to_string()))?;
+        self.tell(&silence);
+        let id = silence.id.clone();
+        state.by_id.insert(id.clone(), silence);
+        Ok(id)
+    }
+
+    /// Tells the other members.
+    pub fn tell(&self, silence: &Silence) {
+        if self.seat.is_shared() {
+            self.seat.broadcast(StateKey::Silences, silence_part(silence, nanos(self.retention)));
+        }
+    }
+
+    /// Takes in what other members told (silences, each with the time at which it may be forgotten), where
+    /// it is news; returns the news, which is durable by then.
+    pub fn absorb(&self, received: Vec<(Silence, TimestampNs)>) -> io::Result<Vec<Silence>> {
+        let now = self.clock.now_ns();
+        let mut state = lock(&self.state);
+        let mut fresh: BTreeMap<String, Silence> = BTreeMap::new();
+        for (silence, expires_at) in received {
+            let known = fresh.get(&silence.id).or_else(|| state.by_id.get(&silence.id));
+            if expires_at >= now && known.is_none_or(|known| known.updated_at < silence.updated_at) {
+                fresh.insert(silence.id.clone(), silence);
+            }
+        }
+        let records: Vec<Vec<u8>> = fresh.values().map(encode).collect();
+        state.journal.append_all(&records)?;
+        state.by_id.extend(fresh.clone());
+        Ok(fresh.into_values().collect())
+    }
+
     /// Ends a silence now. Expiring an expired one changes nothing.
     pub fn expire(&self, id: &str) -> Result<(), SilenceError> {
         let now = self.clock.now_ns();
         let mut state = lock(&self.state);
         let silence = state.by_id.get(id).cloned().ok_or(SilenceError::NotFound)?;
         if silence.state(now) != SilenceState::Expired {
-            state.store(expired(silence, now))?;
+            self.store(&mut state, expired(silence, now))?;
         }
         Ok(())
     }
@@ -274,16 +319,6 @@ impl Silences {
             state.journal.rewrite(&records)?;
         }
         Ok(())
-    }
-}
-
-impl State {
-    /// Durable first, visible second.
-    fn store(&mut self, silence: Silence) -> Result<String, SilenceError> {
-        self.journal.append(&encode(&silence)).map_err(|e| SilenceError::Storage(e.to_string()))?;
-        let id = silence.id.clone();
-        self.by_id.insert(id.clone(), silence);
-        Ok(id)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Whole behaviours on a paused runtime: the clock is tokio's, so waiting costs nothing.
 
+mod cluster;
 mod grammar;
 mod routing;
 mod sending;
