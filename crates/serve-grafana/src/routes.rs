@@ -26,6 +26,8 @@ const PAGES: &[&str] = &[
     "/alerting/{*rest}",
     "/targets",
     "/rules",
+    "/runbooks",
+    "/runbooks/{name}",
     "/traces",
     "/trace/{id}",
 ];

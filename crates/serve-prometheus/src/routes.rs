@@ -27,6 +27,8 @@ const PAGES: &[&str] = &[
     "/config",
     "/tsdb-status",
     "/agent",
+    "/runbooks",
+    "/runbooks/{name}",
 ];
 
 /// What needs no store.

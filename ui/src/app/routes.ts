@@ -38,6 +38,7 @@ const TracePage = lazy(() => import("../pages/TracePage"));
 const Status = lazy(() => import("../pages/Status"));
 const TsdbStatus = lazy(() => import("../pages/TsdbStatus"));
 const AlertmanagerStatus = lazy(() => import("../pages/AlertmanagerStatus"));
+const Runbooks = lazy(() => import("../pages/Runbooks"));
 const PushGroups = lazy(() => import("../pages/PushGroups"));
 
 const routeTable: Record<Service, Route[]> = {
@@ -61,6 +62,7 @@ const routeTable: Record<Service, Route[]> = {
     { path: "/targets", page: Targets },
     { path: "/traces", page: Traces },
     { path: "/trace/:id", page: TracePage },
+    { path: "/runbooks/:name?", page: Runbooks },
   ],
   prometheus: [
     { path: "/", page: QueryPage },
@@ -76,6 +78,7 @@ const routeTable: Record<Service, Route[]> = {
     { path: "/service-discovery", page: ServiceDiscovery },
     { path: "/queries", page: Queries },
     { path: "/agent", page: Status },
+    { path: "/runbooks/:name?", page: Runbooks },
   ],
   alertmanager: [
     { path: "/", page: Alerts },

@@ -81,7 +81,8 @@ async function load(): Promise<Map<string, Frame[]>> {
 export default function Home() {
   const opened = Date.now();
   const metrics = usePolled(load, (latest) => ((latest && settled(latest)) || Date.now() - opened > EAGER_FOR_MS ? REFRESH_MS : EAGER_REFRESH_MS));
-  const alerts = usePolled(() => alertmanager.alerts({ active: true, silenced: false, inhibited: false }), REFRESH_MS);
+  // Alerts of severity none are for machines: heartbeats, helpers of inhibition.
+  const alerts = usePolled(async () => (await alertmanager.alerts({ active: true, silenced: false, inhibited: false })).filter((a) => a.labels.severity !== "none"), REFRESH_MS);
   const dashboards = usePolled(() => searchDashboards());
   const [clock, setClock] = createSignal(Date.now());
   const timer = window.setInterval(() => setClock(Date.now()), 1000);

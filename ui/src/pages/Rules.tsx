@@ -1,5 +1,6 @@
 import { createMemo, createSignal, For, Show } from "solid-js";
 import { rules, type Rule } from "../api/prometheus";
+import { href } from "../app/router";
 import { service } from "../app/service";
 import { formatAgo, formatDuration } from "../lib/time";
 import { AlertTabs } from "../ui/AlertTabs";
@@ -19,6 +20,7 @@ export default function Rules() {
   return (
     <div class="page">
       <PageHeader title={service === "grafana" ? "Alerts" : "Rules"} detail={<AlertTabs />}>
+        <a class="button" href={href("/runbooks")}>Runbooks</a>
         <input class="search" type="search" placeholder="Filter rules" aria-label="Filter rules" value={filter()} onInput={(e) => setFilter(e.currentTarget.value)} />
       </PageHeader>
       <Show when={list.error()}><ErrorState message={list.error()!} onRetry={() => void list.reload()} /></Show>

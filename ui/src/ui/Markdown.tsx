@@ -1,5 +1,6 @@
 import { For, type JSX } from "solid-js";
 import { insert } from "solid-js/web";
+import "./markdown.css";
 import { parseMarkdown, type Block, type Inline } from "../lib/markdown";
 
 export function Markdown(props: { text: string }) {
