@@ -32,6 +32,7 @@ const LAYERS: &[(u8, &[&str])] = &[
             "remote",
             "rules",
             "alerting",
+            "gossip",
             "notify",
             "tail",
             "collect-node",
