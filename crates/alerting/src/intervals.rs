@@ -3,6 +3,9 @@
 //! All given fields of an interval must hold; within a field any element suffices. Everything is
 //! checked when it is read, so that asking is a comparison of numbers.
 
+#[cfg(test)]
+mod tests;
+
 use model::TimestampNs;
 
 /// An interval as written in the configuration.
@@ -50,18 +53,13 @@ const MONTHS: [&str; 12] = [
 impl TimeInterval {
     /// Checks a written interval. Error texts are the original's.
     pub fn new(spec: &IntervalSpec) -> Result<TimeInterval, String> {
-        let zone = match spec.location.as_str() {
-            "" | "UTC" => jiff::tz::TimeZone::UTC,
-            "Local" => jiff::tz::TimeZone::system(),
-            name => jiff::tz::TimeZone::get(name).map_err(|_| format!("unknown time zone {name}"))?,
-        };
         Ok(TimeInterval {
             times: spec.times.iter().map(|(from, to)| time_range(from, to)).collect::<Result<_, _>>()?,
             weekdays: spec.weekdays.iter().map(|text| weekdays(text)).collect::<Result<_, _>>()?,
             days_of_month: spec.days_of_month.iter().map(|text| days(text)).collect::<Result<_, _>>()?,
             months: spec.months.iter().map(|text| months(text)).collect::<Result<_, _>>()?,
             years: spec.years.iter().map(|text| years(text)).collect::<Result<_, _>>()?,
-            zone,
+            zone: zone(&spec.location)?,
         })
     }
 
@@ -95,6 +93,20 @@ fn day_matches((from, to): (i32, i32), day: i32, last: i32) -> bool {
     begin <= last && (begin.max(1)..=end.min(last)).contains(&day)
 }
 
+/// Names are taken literally, as Go's time zone database has them.
+fn zone(name: &str) -> Result<jiff::tz::TimeZone, String> {
+    match name {
+        "" | "UTC" => return Ok(jiff::tz::TimeZone::UTC),
+        "Local" => return Ok(jiff::tz::TimeZone::system()),
+        name if name.contains("..") || name.starts_with(['/', '\\']) => {
+            return Err("time: invalid location name".into());
+        }
+        _ => {}
+    }
+    let found = jiff::tz::TimeZone::get(name).ok().filter(|zone| zone.iana_name() == Some(name));
+    found.ok_or_else(|| format!("unknown time zone {name}"))
+}
+
 fn time_range(from: &str, to: &str) -> Result<(i32, i32), String> {
     if from.is_empty() || to.is_empty() {
         return Err("both start and end times must be provided".into());
@@ -121,11 +133,11 @@ fn minutes(text: &str) -> Result<i32, String> {
 
 fn bounds(text: &str) -> Result<(String, String), String> {
     let lower = text.to_lowercase();
-    let parts: Vec<&str> = lower.split(':').map(str::trim).collect();
+    let parts: Vec<&str> = lower.split(':').collect();
     match parts[..] {
         [one] => Ok((one.to_owned(), one.to_owned())),
         [from, to] => Ok((from.to_owned(), to.to_owned())),
-        _ => Err(format!("couldn't parse range {text}, invalid format")),
+        _ => Err(format!("couldn't parse range {lower}, invalid format")),
     }
 }
 
@@ -143,7 +155,13 @@ fn weekdays(text: &str) -> Result<(i32, i32), String> {
 }
 
 fn integer(text: &str) -> Result<i32, String> {
-    text.parse().map_err(|_| format!("couldn't parse integer {text}, invalid format"))
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let problem = match text.parse() {
+        Ok(number) => return Ok(number),
+        Err(_) if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) => "value out of range",
+        Err(_) => "invalid syntax",
+    };
+    Err(format!("strconv.Atoi: parsing {text:?}: {problem}"))
 }
 
 fn days(text: &str) -> Result<(i32, i32), String> {
@@ -157,8 +175,8 @@ fn days(text: &str) -> Result<(i32, i32), String> {
     if from < 0 && to > 0 {
         return Err("end day must be negative if start day is negative".into());
     }
-    // Judged in the longest month.
-    let absolute = |day: i32| if day < 0 { 32 + day } else { day };
+    // Judged in the shortest month: what is wrong there may still be right in others, and is refused.
+    let absolute = |day: i32| if day < 0 { 28 + day } else { day };
     if absolute(from) > absolute(to) {
         return Err(format!("end day {to} is always before start day {from}"));
     }
@@ -169,13 +187,14 @@ fn months(text: &str) -> Result<(i32, i32), String> {
     let (from, to) = bounds(text)?;
     let number = |name: &str| {
         let by_name = MONTHS.iter().position(|month| *month == name).map(|at| at as i32 + 1);
-        by_name
-            .or_else(|| name.parse().ok().filter(|n| (1..=12).contains(n)))
-            .ok_or_else(|| format!("{name} is not a valid month"))
+        by_name.or_else(|| integer(name).ok()).ok_or_else(|| format!("{name} is not a valid month"))
     };
     let (begin, end) = (number(&from)?, number(&to)?);
     if begin > end {
-        return Err(format!("end month {to} is before start month {from}"));
+        let name = |month: i32| {
+            usize::try_from(month.saturating_sub(1)).ok().and_then(|at| MONTHS.get(at)).unwrap_or(&"")
+        };
+        return Err(format!("end month {} is before start month {}", name(end), name(begin)));
     }
     Ok((begin, end))
 }

@@ -46,7 +46,7 @@ pub use inhibit::InhibitRule;
 pub use intervals::{IntervalSpec, TimeInterval};
 pub use manager::{Alertmanager, Limits, Options, Settings};
 pub use matchers::{
-    MatcherMode, format_matcher, format_matchers, new_matcher, parse_matcher, parse_matchers,
+    MatcherMode, format_matcher, format_matchers, is_label_name, new_matcher, parse_matcher, parse_matchers,
 };
 pub use mesh::{GOSSIP_PART_BYTES_MAX, MergeError};
 pub use notification::{
