@@ -22,6 +22,8 @@ pub use error::ConfigError;
 pub use glob::glob;
 pub use positions::{Fault, Position, Positions, Step};
 pub use secret::{Secret, SecretSource};
+/// A value and where in its file it stands.
+pub use serde_saphyr::Spanned;
 
 /// Configuration files larger than this are refused.
 pub const FILE_BYTES_MAX: u64 = 64 << 20;

@@ -7,5 +7,5 @@ pub fn scrape_config(data: &[u8]) {
 
 pub fn rule_file(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    let _ = rules::parse_file("rules.yml", text);
+    let _ = rules::parse_file("rules.yml", text, &rules::Reading::default());
 }

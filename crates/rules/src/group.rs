@@ -1,90 +1,20 @@
-//! A rule group at work: its rules in order, on one schedule.
+//! A rule group at work: its rules on one schedule, those that depend on each other in their order.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use model::{Labels, Value, stale_nan};
+use model::{Labels, TimestampMs, Value, stale_nan};
+use platform::Clock;
 use storage::{ErrorKind, MetricsStore};
 
-use crate::QueryEngine;
 use crate::alert::ActiveAlert;
-use crate::alerting_rule::AlertingRule;
 use crate::metrics::RuleMetrics;
-use crate::recording_rule::RecordingRule;
-use crate::restore::{Tolerance, restore};
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Health {
-    Unknown,
-    Ok,
-    Err,
-}
-
-impl Health {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Health::Unknown => "unknown",
-            Health::Ok => "ok",
-            Health::Err => "err",
-        }
-    }
-}
-
-/// A rule as pages and the API see it.
-#[derive(Debug, Clone)]
-pub struct RuleState {
-    pub kind: RuleKind,
-    pub name: String,
-    pub expr: String,
-    /// As written, templates not expanded.
-    pub labels: std::collections::BTreeMap<String, String>,
-    pub health: Health,
-    pub last_error: String,
-    pub evaluation_seconds: f64,
-    /// Unix milliseconds; zero before the first.
-    pub last_evaluation: i64,
-}
-
-#[derive(Debug, Clone)]
-pub enum RuleKind {
-    Recording,
-    Alerting {
-        state: crate::AlertState,
-        hold_ms: i64,
-        keep_firing_ms: i64,
-        annotations: std::collections::BTreeMap<String, String>,
-        alerts: Vec<ActiveAlert>,
-    },
-}
-
-/// A group as pages and the API see it.
-#[derive(Debug, Clone)]
-pub struct GroupState {
-    pub name: String,
-    pub file: String,
-    pub interval_ms: i64,
-    pub limit: usize,
-    pub evaluation_seconds: f64,
-    pub last_evaluation: i64,
-    pub rules: Vec<RuleState>,
-}
-
-pub(crate) enum Rule {
-    Alerting(AlertingRule),
-    Recording(RecordingRule),
-}
-
-/// A rule and what its last evaluation left behind.
-pub(crate) struct Slot {
-    pub rule: Rule,
-    pub health: Health,
-    pub last_error: String,
-    pub seconds: f64,
-    pub at: i64,
-    /// Series written last time; those that vanish are ended.
-    pub series: BTreeSet<Labels>,
-}
+use crate::phase::Phase;
+use crate::restore::{Tolerance, owed_ends, restore};
+use crate::slot::{Rule, Slot};
+use crate::state::GroupState;
 
 pub(crate) struct Group {
     pub name: String,
@@ -94,47 +24,90 @@ pub(crate) struct Group {
     pub limit: usize,
     /// Tells whether a reload left the group as it was.
     pub fingerprint: String,
-    pub inner: Mutex<Inner>,
+    pub slots: Vec<Slot>,
+    /// Places of rules that may run at the same time, batch after batch; empty: one after the other.
+    pub batches: Vec<Vec<usize>>,
+    pub phase: Phase,
+    /// Held while the group is evaluated.
+    turn: Mutex<Turn>,
+    times: Mutex<Times>,
+    stopped: AtomicBool,
 }
 
-pub(crate) struct Inner {
-    pub slots: Vec<Slot>,
-    pub seconds: f64,
-    pub at: i64,
-    /// Evaluations so far, up to the one that restores.
-    evaluations: u32,
+#[derive(Default)]
+struct Turn {
+    /// Evaluations so far.
+    evaluations: u64,
+    /// Series of rules that are no more, to be ended at the next evaluation.
+    ended: Vec<Labels>,
+}
+
+#[derive(Default, Clone, Copy)]
+struct Times {
+    seconds: f64,
+    at: TimestampMs,
 }
 
 /// What an evaluation needs.
 pub(crate) struct Tools<'a> {
-    pub engine: &'a dyn QueryEngine,
     pub store: &'a dyn MetricsStore,
+    pub clock: &'a dyn Clock,
     pub metrics: &'a RuleMetrics,
     pub tolerance: Tolerance,
     pub resend_ms: i64,
+    /// Free places for rules that run beside others; shared by all groups.
+    pub places: &'a Places,
+    /// Told of the alerts of an expression.
+    pub notify: &'a (dyn Fn(&str, Vec<ActiveAlert>) + Sync),
+}
+
+/// How many rules may still run beside others.
+#[derive(Debug, Default)]
+pub(crate) struct Places(AtomicUsize);
+
+impl Places {
+    pub fn new(count: usize) -> Places {
+        Places(AtomicUsize::new(count))
+    }
+
+    fn take(&self) -> bool {
+        self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |free| free.checked_sub(1)).is_ok()
+    }
+
+    fn give_back(&self) {
+        self.0.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+/// Everything a group is made of but its state.
+pub(crate) struct Plan {
+    pub name: String,
+    pub file: String,
+    pub interval_ms: i64,
+    pub offset_ms: i64,
+    pub limit: usize,
+    pub fingerprint: String,
+    pub rules: Vec<Rule>,
+    pub batches: Vec<Vec<usize>>,
 }
 
 impl Group {
-    pub fn new(
-        name: String,
-        file: String,
-        interval_ms: i64,
-        offset_ms: i64,
-        limit: usize,
-        fingerprint: String,
-        rules: Vec<Rule>,
-    ) -> Group {
-        let slot = |rule| Slot {
-            rule,
-            health: Health::Unknown,
-            last_error: String::new(),
-            seconds: 0.0,
-            at: 0,
-            series: BTreeSet::new(),
-        };
-        let slots = rules.into_iter().map(slot).collect();
-        let inner = Mutex::new(Inner { slots, seconds: 0.0, at: 0, evaluations: 0 });
-        Group { name, file, interval_ms, offset_ms, limit, fingerprint, inner }
+    pub fn new(plan: Plan) -> Group {
+        let Plan { name, file, interval_ms, offset_ms, limit, fingerprint, rules, batches } = plan;
+        Group {
+            phase: Phase::new(&file, &name, interval_ms),
+            slots: rules.into_iter().map(Slot::new).collect(),
+            name,
+            file,
+            interval_ms,
+            offset_ms,
+            limit,
+            fingerprint,
+            batches,
+            turn: Mutex::default(),
+            times: Mutex::default(),
+            stopped: AtomicBool::new(false),
+        }
     }
 
     /// `file;name`, the label of the group's metrics.
@@ -142,197 +115,259 @@ impl Group {
         format!("{};{}", self.file, self.name)
     }
 
-    pub fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn turn(&self) -> MutexGuard<'_, Turn> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Evaluates all rules in order at `time`. Returns the alerts to send.
-    pub fn eval(&self, tools: &Tools<'_>, time: i64) -> Vec<ActiveAlert> {
-        let began = Instant::now();
-        let key = self.key();
-        let mut inner = self.lock();
-        let mut due = Vec::new();
-        let evaluations = inner.evaluations;
-        for slot in &mut inner.slots {
-            let rule_began = Instant::now();
-            tools.metrics.evaluations.with(&[&key]).inc();
-            let mut result = slot.eval(tools, time, self.offset_ms, self.limit);
-            if let Rule::Alerting(rule) = &mut slot.rule {
-                // At the first evaluation scrapes and recorded series may not be there yet.
-                let turn = evaluations > 0 || rule.hold_ms < tools.tolerance.grace_ms;
-                if !rule.restored && turn && result.is_ok() {
-                    match restore(rule, tools.store, time, tools.tolerance) {
-                        Ok(()) => result = slot.write_restored(tools, time),
-                        Err(e) => tracing::warn!(group = self.name, "restoring alert times failed: {e}"),
-                    }
-                }
-                if let Rule::Alerting(rule) = &mut slot.rule {
-                    due.extend(rule.take_due(time, tools.resend_ms, self.interval_ms));
-                }
-            }
-            slot.at = time;
-            slot.seconds = rule_began.elapsed().as_secs_f64();
-            tools.metrics.evaluation_seconds.observe(slot.seconds);
-            match result {
-                Ok(()) => {
-                    slot.health = Health::Ok;
-                    slot.last_error.clear();
-                }
-                Err(e) => {
-                    tools.metrics.evaluation_failures.with(&[&key]).inc();
-                    if slot.last_error != e {
-                        tracing::warn!(group = self.name, "evaluating a rule failed: {e}");
-                    }
-                    slot.health = Health::Err;
-                    slot.last_error = e;
-                }
-            }
+    fn times(&self) -> MutexGuard<'_, Times> {
+        self.times.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// No rule is begun any more.
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Release);
+    }
+
+    /// Nothing of before this process can concern this group: it was added while the process ran.
+    pub fn is_new(&self) {
+        self.turn().evaluations = 2;
+        for rule in self.slots.iter().filter_map(Slot::alerting) {
+            rule.book().restored = true;
         }
-        inner.evaluations = evaluations.saturating_add(1);
-        inner.at = time;
-        inner.seconds = began.elapsed().as_secs_f64();
-        tools.metrics.group_last_duration.with(&[&key]).set(inner.seconds);
-        tools.metrics.group_last_evaluation.with(&[&key]).set(time as f64 / 1000.0);
-        due
+    }
+
+    /// Evaluates all rules at `time`.
+    pub fn eval(&self, tools: &Tools<'_>, time: TimestampMs) {
+        let (began, began_at, key) = (Instant::now(), tools.clock.now_ms(), self.key());
+        let mut turn = self.turn();
+        let run = Run { group: self, tools, key: &key, time, evaluation: turn.evaluations };
+        let batches: Vec<Vec<usize>> = match self.batches.is_empty() {
+            true => (0..self.slots.len()).map(|at| vec![at]).collect(),
+            false => self.batches.clone(),
+        };
+        let mut sums = Sums::default();
+        for batch in &batches {
+            if self.stopped.load(Ordering::Acquire) {
+                return;
+            }
+            sums.add(run.batch(batch));
+        }
+        if turn.evaluations == 1 && self.slots.iter().any(|slot| slot.alerting().is_some()) {
+            tools.metrics.group_last_restore.with(&[&key]).set(sums.restore_seconds);
+        }
+        turn.evaluations = turn.evaluations.saturating_add(1);
+        let stale_at = time - self.offset_ms;
+        if let Err(e) = end_all(tools.store, &turn.ended, stale_at) {
+            tracing::warn!(group = self.name, "ending series of before a reload failed: {e}");
+        } else {
+            turn.ended.clear();
+        }
+        let times = Times { seconds: began.elapsed().as_secs_f64(), at: began_at };
+        *self.times() = times;
+        let metrics = tools.metrics;
+        metrics.group_took(times.seconds);
+        metrics.group_last_duration.with(&[&key]).set(times.seconds);
+        metrics.group_last_rule_sum.with(&[&key]).set(sums.seconds);
+        metrics.group_last_samples.with(&[&key]).set(sums.samples as f64);
+        metrics.group_last_evaluation.with(&[&key]).set(began_at as f64 / 1000.0);
     }
 
     pub fn state(&self) -> GroupState {
-        let inner = self.lock();
+        let times = *self.times();
         GroupState {
             name: self.name.clone(),
             file: self.file.clone(),
             interval_ms: self.interval_ms,
             limit: self.limit,
-            evaluation_seconds: inner.seconds,
-            last_evaluation: inner.at,
-            rules: inner.slots.iter().map(Slot::state).collect(),
+            evaluation_seconds: times.seconds,
+            last_evaluation: times.at,
+            rules: self.slots.iter().map(Slot::state).collect(),
         }
     }
 
-    /// Takes over what an equal-named group of before a reload knew: alerts, written series, health.
+    /// Takes over what an equal-named group of before a reload knew: alerts, written series, health. Rules
+    /// are the same when name and labels are; of several the first takes over from the first. Waits for an
+    /// evaluation that still runs.
     pub fn inherit(&self, before: &Group) {
-        let (mut mine, mut theirs) = (self.lock(), before.lock());
-        mine.evaluations = theirs.evaluations;
-        for slot in &mut mine.slots {
-            let same = theirs.slots.iter_mut().find(|old| match (&slot.rule, &old.rule) {
-                (Rule::Alerting(a), Rule::Alerting(b)) => a.name == b.name && a.labels == b.labels,
-                (Rule::Recording(a), Rule::Recording(b)) => a.name == b.name && a.labels == b.labels,
-                _ => false,
-            });
-            let Some(old) = same else {
+        let (mut turn, mut old_turn) = (self.turn(), before.turn());
+        turn.evaluations = old_turn.evaluations;
+        turn.ended = std::mem::take(&mut old_turn.ended);
+        *self.times() = *before.times();
+        let mut left: BTreeMap<_, Vec<&Slot>> = BTreeMap::new();
+        for slot in before.slots.iter().rev() {
+            left.entry(slot.rule.identity()).or_default().push(slot);
+        }
+        for slot in &self.slots {
+            match left.get_mut(&slot.rule.identity()).and_then(Vec::pop) {
+                Some(old) => slot.inherit(old),
                 // A rule added by a reload has nothing to restore.
-                if let Rule::Alerting(rule) = &mut slot.rule {
-                    rule.restored = theirs.evaluations > 1;
+                None if turn.evaluations > 1 => {
+                    slot.alerting().iter().for_each(|rule| rule.book().restored = true);
                 }
-                continue;
-            };
-            slot.series = std::mem::take(&mut old.series);
-            (slot.health, slot.last_error, slot.at) = (old.health, old.last_error.clone(), old.at);
-            if let (Rule::Alerting(rule), Rule::Alerting(old)) = (&mut slot.rule, &mut old.rule) {
-                rule.active = std::mem::take(&mut old.active);
-                rule.restored = old.restored;
+                None => {}
             }
         }
+        turn.ended.extend(left.into_values().flatten().flat_map(Slot::take_series));
     }
 
-    /// Ends all series that nobody took over: after the group is gone.
-    pub fn end_series(&self, store: &dyn MetricsStore, time: i64) {
-        let mut inner = self.lock();
-        let ended: Vec<(Labels, Value)> = inner
-            .slots
-            .iter_mut()
-            .flat_map(|slot| std::mem::take(&mut slot.series))
-            .map(|labels| (labels, Value::Float(stale_nan())))
-            .collect();
-        if let Err(e) = append(store, &ended, time) {
+    /// Ends all series: after the group is gone, as of the moment it went.
+    pub fn end_series(&self, store: &dyn MetricsStore, time: TimestampMs) {
+        let mut turn = self.turn();
+        let mut ended = std::mem::take(&mut turn.ended);
+        ended.extend(self.slots.iter().flat_map(Slot::take_series));
+        if let Err(e) = end_all(store, &ended, time - self.offset_ms) {
             tracing::warn!(group = self.name, "ending the group's series failed: {e}");
         }
     }
 }
 
-impl Slot {
-    fn eval(&mut self, tools: &Tools<'_>, time: i64, offset_ms: i64, limit: usize) -> Result<(), String> {
-        let samples = match &mut self.rule {
-            Rule::Recording(rule) => rule.eval(tools.engine, time, offset_ms, limit)?,
-            Rule::Alerting(rule) => {
-                let series = rule.eval(tools.engine, time, offset_ms, limit)?;
-                series.into_iter().map(|(labels, v)| (labels, Value::Float(v))).collect()
-            }
-        };
-        self.write(tools.store, samples, time)
-    }
+/// What rules took and gave.
+#[derive(Default)]
+struct Sums {
+    seconds: f64,
+    restore_seconds: f64,
+    samples: usize,
+}
 
-    /// Writes the series of a rule whose alert times have just been restored.
-    fn write_restored(&mut self, tools: &Tools<'_>, time: i64) -> Result<(), String> {
-        let Rule::Alerting(rule) = &self.rule else { return Ok(()) };
-        let samples = rule.series().into_iter().map(|(labels, v)| (labels, Value::Float(v))).collect();
-        self.write(tools.store, samples, time)
-    }
-
-    /// Appends samples, and ends series that were written last time and are not any more.
-    fn write(
-        &mut self,
-        store: &dyn MetricsStore,
-        mut samples: Vec<(Labels, Value)>,
-        time: i64,
-    ) -> Result<(), String> {
-        let now: BTreeSet<Labels> = samples.iter().map(|(labels, _)| labels.clone()).collect();
-        let gone = self.series.difference(&now).cloned();
-        samples.extend(gone.map(|labels| (labels, Value::Float(stale_nan()))));
-        append(store, &samples, time)?;
-        self.series = now;
-        Ok(())
-    }
-
-    fn state(&self) -> RuleState {
-        let (kind, name, expr, labels) = match &self.rule {
-            Rule::Recording(r) => (RuleKind::Recording, &r.name, &r.expr, &r.labels),
-            Rule::Alerting(r) => {
-                let kind = RuleKind::Alerting {
-                    state: r.state(),
-                    hold_ms: r.hold_ms,
-                    keep_firing_ms: r.keep_firing_ms,
-                    annotations: r.annotations.clone(),
-                    alerts: r.live().cloned().collect(),
-                };
-                (kind, &r.name, &r.expr, &r.labels)
-            }
-        };
-        RuleState {
-            kind,
-            name: name.clone(),
-            expr: expr.clone(),
-            labels: labels.clone(),
-            health: self.health,
-            last_error: self.last_error.clone(),
-            evaluation_seconds: self.seconds,
-            last_evaluation: self.at,
-        }
+impl Sums {
+    fn add(&mut self, other: Sums) {
+        self.seconds += other.seconds;
+        self.restore_seconds += other.restore_seconds;
+        self.samples += other.samples;
     }
 }
 
-fn append(store: &dyn MetricsStore, samples: &[(Labels, Value)], time: i64) -> Result<(), String> {
-    if samples.is_empty() {
+/// One evaluation of a group.
+struct Run<'a> {
+    group: &'a Group,
+    tools: &'a Tools<'a>,
+    key: &'a str,
+    time: TimestampMs,
+    /// How many there were before.
+    evaluation: u64,
+}
+
+impl Run<'_> {
+    /// Evaluates rules that may run at the same time: beside each other as far as there are free places.
+    fn batch(&self, batch: &[usize]) -> Sums {
+        let mut sums = Sums::default();
+        let slots: Vec<&Slot> = batch.iter().filter_map(|at| self.group.slots.get(*at)).collect();
+        let Some((last, others)) = slots.split_last() else { return sums };
+        std::thread::scope(|scope| {
+            let mut beside = Vec::new();
+            for slot in others {
+                match self.tools.places.take() {
+                    true => beside.push((slot, scope.spawn(|| self.rule(slot)))),
+                    false => sums.add(self.rule(slot)),
+                }
+            }
+            sums.add(self.rule(last));
+            for (slot, thread) in beside {
+                match thread.join() {
+                    Ok(more) => sums.add(more),
+                    Err(_) => self.failed(slot, "the evaluation panicked".into()),
+                }
+                self.tools.places.give_back();
+            }
+        });
+        sums
+    }
+
+    /// Evaluates one rule, sends its alerts, writes its series.
+    fn rule(&self, slot: &Slot) -> Sums {
+        let (began, began_at, tools) = (Instant::now(), self.tools.clock.now_ms(), self.tools);
+        tools.metrics.evaluations.with(&[self.key]).inc();
+        let mut sums = Sums::default();
+        let result = self.samples(slot).and_then(|mut samples| {
+            if let Some(rule) = slot.alerting() {
+                let restoring = Instant::now();
+                if self.restore(rule) {
+                    samples = floats(rule.book().series());
+                }
+                sums.restore_seconds = restoring.elapsed().as_secs_f64();
+                let due = rule.book().take_due(self.time, tools.resend_ms, self.group.interval_ms);
+                (tools.notify)(&rule.expr, due);
+            }
+            sums.samples = samples.len();
+            slot.write(tools.store, samples, self.time - self.group.offset_ms)
+        });
+        sums.seconds = began.elapsed().as_secs_f64();
+        tools.metrics.rule_took(sums.seconds);
+        match result {
+            Ok(refused) => slot.note(refused),
+            Err(e) => self.failed(slot, e),
+        }
+        slot.evaluated(began_at, sums.seconds);
+        sums
+    }
+
+    fn samples(&self, slot: &Slot) -> Result<Vec<(Labels, Value)>, String> {
+        let (time, offset_ms, limit) = (self.time, self.group.offset_ms, self.group.limit);
+        match &slot.rule {
+            Rule::Recording(rule) => rule.eval(time, offset_ms, limit),
+            Rule::Alerting(rule) => rule.eval(time, offset_ms, limit).map(floats),
+        }
+    }
+
+    fn failed(&self, slot: &Slot, error: String) {
+        self.tools.metrics.evaluation_failures.with(&[self.key]).inc();
+        if slot.last_error() != error {
+            let (group, rule) = (&self.group.name, slot.rule.name());
+            tracing::warn!(group, rule, "evaluating rule failed: {error}");
+        }
+        slot.note(Some(error));
+    }
+
+    /// Takes alerts of before a restart over when it is time to. True: the rule's series are written from
+    /// now on.
+    fn restore(&self, rule: &crate::AlertingRule) -> bool {
+        let (group, tools) = (&self.group.name, self.tools);
+        if self.evaluation > 1 {
+            return false;
+        }
+        // At the first evaluation scrapes and recorded series may not be there yet. Short waits need not be
+        // restored, so that their series go on at once.
+        let turn = self.evaluation == 1 || rule.hold_ms < tools.tolerance.grace_ms;
+        let restored = turn && !rule.book().restored;
+        if restored && let Err(e) = restore(rule, tools.store, self.time, tools.tolerance) {
+            tracing::error!(group, alert = rule.name, "restoring the 'for' state failed: {e}");
+        }
+        if self.evaluation == 1 {
+            let between_ms = self.group.interval_ms.max(tools.resend_ms);
+            match owed_ends(rule, tools.store, self.time, self.group.offset_ms, between_ms) {
+                Ok(0) => {}
+                Ok(owed) => {
+                    tracing::info!(group, alert = rule.name, owed, "alerts ended while nobody looked")
+                }
+                Err(e) => tracing::warn!(group, alert = rule.name, "finding ended alerts failed: {e}"),
+            }
+        }
+        restored
+    }
+}
+
+fn floats(series: Vec<(Labels, f64)>) -> Vec<(Labels, Value)> {
+    series.into_iter().map(|(labels, v)| (labels, Value::Float(v))).collect()
+}
+
+/// Ends series that nobody writes any more. Those that somebody else writes go on.
+fn end_all(store: &dyn MetricsStore, series: &[Labels], time: TimestampMs) -> Result<(), String> {
+    if series.is_empty() {
         return Ok(());
     }
     let mut appender = store.appender();
-    for (labels, value) in samples {
-        match appender.append(None, labels, time, value.clone()) {
-            Ok(_) => {}
-            // A slow clock or a repeated evaluation: the sample is there already.
-            Err(e) if matches!(e.kind, ErrorKind::OutOfOrder | ErrorKind::DuplicateTimestamp) => {
-                tracing::debug!("rule sample not stored: {e}");
-            }
-            Err(e) => return Err(e.message),
+    for labels in series.iter().collect::<BTreeSet<_>>() {
+        match appender.append(None, labels, time, Value::Float(stale_nan())) {
+            Err(e) if !is_too_late(e.kind) => return Err(e.message),
+            _ => {}
         }
     }
     appender.commit().map_err(|e| e.message)
 }
 
-/// Where in its interval a group is evaluated: spread by name, the same after every restart.
-pub(crate) fn phase_ms(key: &str, interval_ms: i64) -> i64 {
-    let hash = Labels::from_pairs([("group", key)]).hash64();
-    (hash % interval_ms.max(1) as u64) as i64
+/// Whether a sample was refused because of its time only.
+pub(crate) fn is_too_late(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::OutOfOrder | ErrorKind::OutOfBounds | ErrorKind::DuplicateTimestamp)
 }
 
 pub(crate) type Shared = Arc<Group>;

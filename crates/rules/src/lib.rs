@@ -2,17 +2,19 @@
 //! Alertmanagers.
 //!
 //! ```text
-//! rule files ─▶ RuleManager ─▶ Group (one schedule each)
+//! rule files ─▶ RuleManager ─▶ Group (one schedule each; rules that do not depend on each other side by side)
 //!                                ├─ recording rule ─▶ series
-//!                                └─ alerting rule ──▶ alert states ─▶ ALERTS, ALERTS_FOR_STATE
-//!                                                          └──▶ Notifier ─▶ Alertmanagers (API v2)
+//!                                └─ alerting rule ──▶ AlertBook ─▶ ALERTS, ALERTS_FOR_STATE
+//!                                                          └──▶ Notifier ─▶ one queue per Alertmanager (API v2)
 //! ```
 //!
-//! Invariant: queries go through [`QueryEngine`], samples through [`storage::MetricsStore`]; no query
-//! language and no HTTP server are known here.
+//! Invariant: queries go through [`QueryEngine`], samples through [`storage::MetricsStore`]; how the language
+//! is evaluated and who serves HTTP is not known here.
 
 mod alert;
+mod alert_book;
 mod alerting_rule;
+mod dependency;
 mod expand;
 mod file;
 mod group;
@@ -20,20 +22,26 @@ mod manager;
 mod metrics;
 mod notifier;
 mod offline;
+mod phase;
 mod recording_rule;
 mod restore;
+mod slot;
+mod state;
+mod summary;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 pub use alert::{ActiveAlert, AlertState};
 pub use alerting_rule::AlertingRule;
-pub use file::{GroupSpec, RuleSpec, load_file, parse_file};
-pub use group::{GroupState, Health, RuleKind, RuleState};
+pub use file::{GroupSpec, Reading, RuleSpec, load_file, parse_file};
 pub use manager::{Parts, RuleManager, Settings};
 pub use metrics::RuleMetrics;
-pub use notifier::{AlertmanagerConfig, Notifier, NotifierSettings};
-pub use offline::OfflineRules;
+pub use notifier::{AlertmanagerConfig, Notifier, NotifierOptions, NotifierSettings};
+pub use offline::{OfflineGroup, OfflineRules};
 pub use recording_rule::RecordingRule;
+pub use state::{GroupState, Health, RuleKind, RuleState};
 
 use model::{Labels, Value};
 
@@ -48,4 +56,9 @@ pub struct QueriedSample {
 pub trait QueryEngine: Send + Sync {
     /// An instant query. A scalar is one sample without labels; other types are an error.
     fn instant(&self, expr: &str, time_ms: i64) -> Result<Vec<QueriedSample>, String>;
+
+    /// The same engine for one group, if it wants to know who asks.
+    fn for_group(&self, _file: &str, _name: &str) -> Option<Arc<dyn QueryEngine>> {
+        None
+    }
 }

@@ -4,19 +4,21 @@ use std::sync::Arc;
 
 use config::ConfigError;
 use expfmt::Registry;
+use platform::ManualClock;
 use storage::MetricsStore;
 
 use crate::alert::{ActiveAlert, AlertState};
 use crate::file::load_file;
-use crate::group::{Group, Rule, Tools};
-use crate::manager::{Settings, build_group};
+use crate::group::{Group, Places, Tools};
+use crate::manager::{Builder, Settings};
 use crate::metrics::RuleMetrics;
 use crate::restore::Tolerance;
-use crate::{Health, QueryEngine};
+use crate::slot::{Rule, Slot};
+use crate::state::Health;
+use crate::{QueryEngine, RecordingRule};
 
 /// Groups over a store of their own.
 pub struct OfflineRules {
-    engine: Arc<dyn QueryEngine>,
     store: Arc<dyn MetricsStore>,
     metrics: RuleMetrics,
     groups: Vec<Group>,
@@ -29,20 +31,18 @@ impl OfflineRules {
         settings: &Settings,
         engine: Arc<dyn QueryEngine>,
         store: Arc<dyn MetricsStore>,
-    ) -> Result<OfflineRules, ConfigError> {
+    ) -> Result<OfflineRules, Vec<ConfigError>> {
+        let metrics = RuleMetrics::new(&Registry::new());
+        let builder = Builder { settings, engine: &engine, metrics: &metrics, concurrent: false };
         let mut groups = Vec::new();
         for path in &settings.files {
-            for spec in load_file(path)? {
-                let group = build_group(&path.display().to_string(), &spec, settings, &engine);
-                for slot in &mut group.lock().slots {
-                    if let Rule::Alerting(rule) = &mut slot.rule {
-                        rule.restored = true;
-                    }
-                }
+            for spec in load_file(path, &settings.reading)? {
+                let group = builder.group(&path.display().to_string(), &spec);
+                group.is_new();
                 groups.push(group);
             }
         }
-        Ok(OfflineRules { engine, store, metrics: RuleMetrics::new(&Registry::new()), groups })
+        Ok(OfflineRules { store, metrics, groups })
     }
 
     /// Puts the groups named in `order` first, in that order; the others follow as they were.
@@ -54,11 +54,13 @@ impl OfflineRules {
     /// Evaluates all groups at `time`. Returns the rules that failed and why.
     pub fn eval(&self, time: i64) -> Vec<(String, String)> {
         let tools = Tools {
-            engine: &*self.engine,
             store: &*self.store,
+            clock: &ManualClock::at_ms(time),
             metrics: &self.metrics,
             tolerance: Tolerance { outage_ms: 0, grace_ms: 0 },
             resend_ms: 0,
+            places: &Places::default(),
+            notify: &|_, _| {},
         };
         let mut failures = Vec::new();
         for group in &self.groups {
@@ -71,15 +73,10 @@ impl OfflineRules {
 
     /// The alerts of all rules named `name` that fire now.
     pub fn firing(&self, name: &str) -> Vec<ActiveAlert> {
+        let rules = self.groups.iter().flat_map(|group| &group.slots).filter_map(Slot::alerting);
         let mut out = Vec::new();
-        for group in &self.groups {
-            for slot in &group.lock().slots {
-                if let Rule::Alerting(rule) = &slot.rule
-                    && rule.name == name
-                {
-                    out.extend(rule.live().filter(|a| a.state == AlertState::Firing).cloned());
-                }
-            }
+        for rule in rules.filter(|rule| rule.name == name) {
+            out.extend(rule.book().live().filter(|a| a.state == AlertState::Firing).cloned());
         }
         out
     }
@@ -87,5 +84,37 @@ impl OfflineRules {
     /// Names of the groups, as they are evaluated.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.groups.iter().map(|group| group.name.as_str())
+    }
+
+    /// The groups with their recording rules.
+    pub fn recording(&self) -> impl Iterator<Item = OfflineGroup<'_>> {
+        self.groups.iter().map(OfflineGroup)
+    }
+}
+
+/// A group of [`OfflineRules`].
+pub struct OfflineGroup<'a>(&'a Group);
+
+impl<'a> OfflineGroup<'a> {
+    /// `file;name`
+    pub fn key(&self) -> String {
+        self.0.key()
+    }
+
+    pub fn interval_ms(&self) -> i64 {
+        self.0.interval_ms
+    }
+
+    /// The last moment at or before `time` at which a server evaluates the group.
+    pub fn slot_ms(&self, time: i64) -> i64 {
+        self.0.phase.slot_ms(time)
+    }
+
+    /// Its recording rules and their places in the group.
+    pub fn rules(&self) -> impl Iterator<Item = (usize, &'a RecordingRule)> {
+        self.0.slots.iter().enumerate().filter_map(|(at, slot)| match &slot.rule {
+            Rule::Recording(rule) => Some((at, rule)),
+            Rule::Alerting(_) => None,
+        })
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use model::{Labels, Matcher, Value};
 use platform::{Clock, ManualClock};
@@ -10,10 +9,11 @@ use storage::MetricsStore;
 use storage::metrics::SampleColumns;
 
 use crate::file::parse_file;
-use crate::group::{Group, Rule, Tools};
+use crate::group::{Group, Places, Tools};
+use crate::manager::Builder;
 use crate::restore::Tolerance;
 use crate::{
-    AlertState, AlertingRule, Notifier, Parts, QueriedSample, QueryEngine, RecordingRule, RuleKind,
+    ActiveAlert, AlertState, Notifier, NotifierOptions, Parts, QueriedSample, QueryEngine, Reading, RuleKind,
     RuleManager, RuleMetrics, Settings,
 };
 
@@ -60,30 +60,36 @@ impl Fixture {
     }
 
     fn group(&self, yaml: &str) -> Group {
-        let spec =
-            parse_file("t.yml", &format!("groups:\n- name: g\n  rules:\n  - {yaml}\n")).unwrap().remove(0);
-        let rule = &spec.rules[0];
-        let rule = if rule.record.is_empty() {
-            let external = Arc::new(BTreeMap::from([("region".to_owned(), "eu".to_owned())]));
-            let expander =
-                crate::expand::Expander::new(&rule.alert, self.engine.clone(), external, "http://prom/x");
-            Rule::Alerting(AlertingRule::new(rule, rule.labels.clone(), expander))
-        } else {
-            Rule::Recording(RecordingRule::new(rule, rule.labels.clone()))
-        };
-        Group::new("g".into(), "t.yml".into(), 15_000, 0, spec.limit, String::new(), vec![rule])
+        self.build(&format!("groups:\n- name: g\n  rules:\n  - {yaml}\n"), false)
     }
 
-    fn eval(&self, group: &Group, time: i64) -> Vec<crate::ActiveAlert> {
-        let tolerance = Tolerance { outage_ms: 60 * MINUTE, grace_ms: 10 * MINUTE };
-        let tools = Tools {
-            engine: &*self.engine,
-            store: &self.store,
-            metrics: &self.metrics,
-            tolerance,
-            resend_ms: MINUTE,
+    /// The first group of a file.
+    fn build(&self, text: &str, concurrent: bool) -> Group {
+        let spec = parse_file("t.yml", text, &Reading::default()).unwrap().remove(0);
+        let settings = Settings {
+            interval_ms: 15_000,
+            external_labels: BTreeMap::from([("region".to_owned(), "eu".to_owned())]),
+            external_url: "http://prom/x".into(),
+            ..Settings::default()
         };
-        group.eval(&tools, time)
+        let engine: Arc<dyn QueryEngine> = self.engine.clone();
+        Builder { settings: &settings, engine: &engine, metrics: &self.metrics, concurrent }
+            .group("t.yml", &spec)
+    }
+
+    fn eval(&self, group: &Group, time: i64) -> Vec<ActiveAlert> {
+        let sent = Mutex::new(Vec::new());
+        let tools = Tools {
+            store: &self.store,
+            clock: &ManualClock::at_ms(time),
+            metrics: &self.metrics,
+            tolerance: Tolerance { outage_ms: 60 * MINUTE, grace_ms: 10 * MINUTE },
+            resend_ms: MINUTE,
+            places: &Places::new(3),
+            notify: &|_, alerts| sent.lock().unwrap().extend(alerts),
+        };
+        group.eval(&tools, time);
+        sent.into_inner().unwrap()
     }
 
     /// Values of all series with this metric name at exactly `time`, by labels.
@@ -247,41 +253,11 @@ fn restored_times_may_be_nonsense() {
 }
 
 #[tokio::test]
-async fn a_notifier_started_again_goes_on() {
-    let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = server.local_addr().unwrap();
-    let group =
-        discovery::StaticConfig { targets: vec![address.to_string()], ..discovery::StaticConfig::default() };
-    let mut sources = discovery::Sources::default();
-    sources.static_configs.push(group);
-    let alertmanager = crate::AlertmanagerConfig { sources, ..crate::AlertmanagerConfig::default() };
-    let metrics = RuleMetrics::new(&expfmt::Registry::new());
-    let notifier = Notifier::new(10, metrics);
-    let settings =
-        crate::NotifierSettings { alertmanagers: vec![alertmanager], ..crate::NotifierSettings::default() };
-    notifier.apply(settings).unwrap();
-    let f = Fixture::new();
-    f.engine.say(&[(&[], 1.0)]);
-    let group = f.group("{alert: A, expr: x}");
-    for turn in 0..2 {
-        let running = tokio::spawn({
-            let notifier = notifier.clone();
-            async move { notifier.run().await }
-        });
-        notifier.send(f.eval(&group, START + turn * 2 * MINUTE), "x");
-        let connected = tokio::time::timeout(Duration::from_secs(20), server.accept()).await;
-        assert!(connected.is_ok(), "start {turn}: nobody was told");
-        running.abort();
-        let _ = running.await;
-    }
-}
-
-#[tokio::test]
 async fn a_broken_file_leaves_the_running_groups_alone() {
     let f = Fixture::new();
     let file = f.dir.path().join("r.yml");
     std::fs::write(&file, "groups:\n- name: g\n  rules:\n  - {record: a, expr: x}\n").unwrap();
-    let notifier = Notifier::new(10, f.metrics.clone());
+    let notifier = Notifier::new(NotifierOptions::default(), f.metrics.clone());
     let store_dir = tempfile::tempdir().unwrap();
     let manager = RuleManager::new(Parts {
         engine: f.engine.clone(),
@@ -289,6 +265,7 @@ async fn a_broken_file_leaves_the_running_groups_alone() {
         clock: Arc::new(ManualClock::at_ms(START)) as Arc<dyn Clock>,
         notifier,
         metrics: f.metrics.clone(),
+        concurrent_evals: None,
     });
     let settings = Settings { files: vec![file.clone()], interval_ms: 3_600_000, ..Settings::default() };
     manager.apply(settings.clone()).unwrap();

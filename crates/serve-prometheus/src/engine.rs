@@ -1,24 +1,43 @@
 //! PromQL as the rules see it.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
 
-use promql::{Engine, QueryContext, QueryValue};
+use promql::{Engine, QueryContext, QueryInfo, QueryValue};
 use rules::{QueriedSample, QueryEngine};
 use storage::MetricsStore;
 
-/// Evaluates rule expressions on the server's own engine and store.
+use crate::watch::{Finished, Origin, QueryWatch};
+
+/// Evaluates rule expressions on the server's own engine and store, listed and logged as all queries are.
+#[derive(Clone)]
 pub struct RuleQueries {
     pub engine: Arc<Engine>,
     pub store: Arc<dyn MetricsStore>,
+    pub watch: QueryWatch,
+    /// Who asks.
+    pub origin: Origin,
 }
 
 impl QueryEngine for RuleQueries {
     fn instant(&self, expr: &str, time_ms: i64) -> Result<Vec<QueriedSample>, String> {
-        let result = self
-            .engine
-            .instant(&*self.store, expr, time_ms, &QueryContext::default())
-            .map_err(|e| e.message)?;
-        match result.value {
+        let client = String::new();
+        let info =
+            Arc::new(QueryInfo { query: expr.to_owned(), start: time_ms, end: time_ms, step: 0, client });
+        let cancel = Arc::new(AtomicBool::new(false));
+        let _listed = self.watch.active.enter(info.clone(), cancel.clone());
+        let context = QueryContext { cancel: Some(cancel), ..QueryContext::default() };
+        let began = Instant::now();
+        let result = self.engine.instant(&*self.store, expr, time_ms, &context);
+        self.watch.finished(&Finished {
+            info: &info,
+            origin: &self.origin,
+            queued: Duration::ZERO,
+            ran: began.elapsed(),
+            outcome: result.as_ref(),
+        });
+        match result.map_err(|e| e.message)?.value {
             QueryValue::Vector(samples) => {
                 Ok(samples.into_iter().map(|s| QueriedSample { labels: s.labels, value: s.value }).collect())
             }
@@ -27,5 +46,10 @@ impl QueryEngine for RuleQueries {
             }
             _ => Err("rule result is not a vector or scalar".into()),
         }
+    }
+
+    fn for_group(&self, file: &str, name: &str) -> Option<Arc<dyn QueryEngine>> {
+        let origin = Origin::RuleGroup { file: file.to_owned(), name: name.to_owned() };
+        Some(Arc::new(RuleQueries { origin, ..self.clone() }))
     }
 }

@@ -41,11 +41,18 @@ impl Engines {
             resend_ms: self.settings.resend_ms,
             outage_tolerance_ms: self.settings.outage_tolerance_ms,
             grace_ms: self.settings.grace_ms,
+            reading: rules::Reading {
+                options: crate::parse_options(&self.settings),
+                ignore_unknown: false,
+                legacy_names: config.global.metric_name_validation_scheme
+                    == scrape::config::NameValidation::Legacy,
+            },
         };
         // Whatever can be wrong is found out before anything changes: rule files and certificates first,
         // then scraping, which itself takes all or nothing.
-        let problems = config.rule_paths.iter().filter_map(|path| rules::load_file(path).err());
-        joined(problems.collect())?;
+        let reading = &rule_settings.reading;
+        let problems = config.rule_paths.iter().filter_map(|path| rules::load_file(path, reading).err());
+        joined(problems.flatten().collect())?;
         config.alerting.alertmanagers.iter().try_for_each(rules::AlertmanagerConfig::check_client)?;
         Remotes::check(&config.remote_write)?;
         ReadFanout::check(&config.remote_read)?;

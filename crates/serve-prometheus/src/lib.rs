@@ -85,13 +85,20 @@ pub async fn start(
     let (store, clock) = (parts.store.clone(), parts.clock.clone());
     let scrape = ScrapeManager::start_with(store, clock, &host.registry, scrape_options);
     let metrics = RuleMetrics::new(&host.registry);
-    let notifier = Notifier::new(settings.notification_queue, metrics.clone());
+    let notifier = Notifier::new(settings.notifications, metrics.clone());
+    let watch = query_watch(&settings, &parts.config, &host.registry);
     let rules = RuleManager::new(rules::Parts {
-        engine: Arc::new(engine::RuleQueries { engine: engine.clone(), store: parts.store.clone() }),
+        engine: Arc::new(engine::RuleQueries {
+            engine: engine.clone(),
+            store: parts.store.clone(),
+            watch: watch.clone(),
+            origin: watch::Origin::Unknown,
+        }),
         store: parts.store.clone(),
         clock: parts.clock.clone(),
         notifier: notifier.clone(),
         metrics,
+        concurrent_evals: settings.concurrent_evals,
     });
     let remotes = Remotes::start(
         remote::Parts {
@@ -113,20 +120,8 @@ pub async fn start(
         reconfigure_store: parts.reconfigure_store,
     };
     engines.apply(&parts.config).map_err(|e| StartError::new(NAME, e))?;
-    let api = build_api(&early, engines, parts.config, (parts.store, parts.admin), engine, queries);
+    let api = build_api(&early, engines, parts.config, (parts.store, parts.admin), engine, (queries, watch));
     reload::register_metrics(&api);
-    let notify = front::supervise(NAME, "notifier", &host.registry, host.shutdown.clone(), {
-        let shutdown = host.shutdown.clone();
-        move || {
-            let (notifier, shutdown) = (notifier.clone(), shutdown.clone());
-            async move {
-                tokio::select! {
-                    () = shutdown.cancelled() => {}
-                    () = notifier.run() => {}
-                }
-            }
-        }
-    });
     let ending = tokio::spawn({
         let (shutdown, early) = (host.shutdown.clone(), early.clone());
         async move {
@@ -134,6 +129,8 @@ pub async fn start(
             early.notifications.add(STOPPING);
             early.shell.set_phase(Phase::Stopping);
             tokio::join!(scrape.shutdown(), rules.shutdown());
+            // What the rules still had to say goes first.
+            notifier.shutdown().await;
             // Last, so that what the others still had to say goes too.
             remotes.shutdown().await;
         }
@@ -156,7 +153,7 @@ pub async fn start(
     early.shell.set_main(routes::router(api, &early));
     early.notifications.remove(STARTING);
     early.shell.set_phase(Phase::Ready);
-    Ok(running.with_task(notify).with_task(ending).with_reload(reload))
+    Ok(running.with_task(ending).with_reload(reload))
 }
 
 /// Type, help and unit of what the targets expose right now.
@@ -183,10 +180,21 @@ fn engine_settings(settings: &Settings) -> EngineSettings {
         max_samples: settings.query_samples_max,
         ..EngineSettings::default()
     };
-    for name in promql::features::EXPERIMENTAL.iter().filter(|name| settings.features.is_on(name)) {
-        promql::features::enable(&mut engine, name);
-    }
+    enable_features(&mut engine, settings);
     engine
+}
+
+/// Which parts of the language expressions may use.
+fn parse_options(settings: &Settings) -> promql_syntax::ParseOptions {
+    let mut engine = EngineSettings::default();
+    enable_features(&mut engine, settings);
+    engine.parse_options
+}
+
+fn enable_features(engine: &mut EngineSettings, settings: &Settings) {
+    for name in promql::features::EXPERIMENTAL.iter().filter(|name| settings.features.is_on(name)) {
+        promql::features::enable(engine, name);
+    }
 }
 
 /// A log that cannot be opened is told and does not keep the server from starting.
@@ -204,7 +212,7 @@ fn build_api(
     config: Config,
     (store, admin): (Arc<dyn MetricsStore>, Arc<dyn MetricsAdmin>),
     engine: Arc<Engine>,
-    queries: Pool,
+    (queries, watch): (Pool, watch::QueryWatch),
 ) -> state::Api {
     let (settings, host) = (early.settings.clone(), early.host.clone());
     let options = state::Options { query_timeout: settings.query_timeout };
@@ -214,7 +222,7 @@ fn build_api(
         admin,
         engine,
         queries,
-        watch: query_watch(&settings, &config, &host.registry),
+        watch,
         scrape: engines.scrape.clone(),
         rules: engines.rules.clone(),
         config: ArcSwap::from_pointee(config),

@@ -67,12 +67,19 @@ async fn fixture(arguments: &[&str]) -> Fixture {
     let host = front::Host::detached();
     let engine = Arc::new(Engine::new(EngineSettings::default()));
     let metrics = rules::RuleMetrics::new(&host.registry);
+    let watch = crate::query_watch(&settings, &Config::load(&file).unwrap(), &host.registry);
     let rules = rules::RuleManager::new(rules::Parts {
-        engine: Arc::new(crate::engine::RuleQueries { engine: engine.clone(), store: store.clone() }),
+        engine: Arc::new(crate::engine::RuleQueries {
+            engine: engine.clone(),
+            store: store.clone(),
+            watch: watch.clone(),
+            origin: crate::watch::Origin::Unknown,
+        }),
         store: store.clone(),
         clock: clock.clone(),
-        notifier: rules::Notifier::new(10, metrics.clone()),
+        notifier: rules::Notifier::new(rules::NotifierOptions::default(), metrics.clone()),
         metrics,
+        concurrent_evals: None,
     });
     let runtime = tokio::runtime::Handle::current();
     let reads = Arc::new(remote::ReadFanout::new(store.clone(), runtime, &host.registry, "test"));
@@ -101,7 +108,7 @@ async fn fixture(arguments: &[&str]) -> Fixture {
     engines.apply(&config).unwrap();
     let pool = front::Pool::new("query", 2, 16);
     let early = Early::new(&settings, Arc::default(), &host);
-    let api = build_api(&early, engines, config, (store, admin), engine, pool);
+    let api = build_api(&early, engines, config, (store, admin), engine, (pool, watch));
     crate::reload::register_metrics(&api);
     early.shell.set_main(routes::router(api, &early));
     early.shell.set_early(routes::before_ready(&early));

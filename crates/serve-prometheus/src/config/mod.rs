@@ -170,7 +170,7 @@ impl Config {
             out.extend(job.sources.unavailable().map(|e| format!("scrape config {:?}: {e}", job.job_name)));
         }
         for alertmanager in &self.alerting.alertmanagers {
-            out.extend(alertmanager.sources.unavailable().map(|e| format!("alertmanagers: {e}")));
+            out.extend(alertmanager.unavailable());
         }
         out
     }

@@ -50,7 +50,9 @@ pub struct Settings {
     pub outage_tolerance_ms: i64,
     pub grace_ms: i64,
     pub resend_ms: i64,
-    pub notification_queue: usize,
+    pub notifications: rules::NotifierOptions,
+    /// Rules that may run beside others of their group, if any may.
+    pub concurrent_evals: Option<usize>,
     pub lookback_ms: i64,
     pub query_timeout: Duration,
     pub query_concurrency: usize,
@@ -133,7 +135,12 @@ impl Settings {
             outage_tolerance_ms: flags.duration_ms("rules.alert.for-outage-tolerance")?,
             grace_ms: flags.duration_ms("rules.alert.for-grace-period")?,
             resend_ms: flags.duration_ms("rules.alert.resend-delay")?,
-            notification_queue: flags.number("alertmanager.notification-queue-capacity")?,
+            notifications: rules::NotifierOptions {
+                queue_capacity: flags.number("alertmanager.notification-queue-capacity")?,
+                batch_max: flags.number::<usize>("alertmanager.notification-batch-size")?.max(1),
+                drain_on_shutdown: flags.is_on("alertmanager.drain-notification-queue-on-shutdown"),
+            },
+            concurrent_evals: concurrent_evals(flags, &features)?,
             lookback_ms: flags.duration_ms("query.lookback-delta")?,
             query_timeout: duration(flags, "query.timeout")?.max(Duration::from_millis(1)),
             query_concurrency: flags.number::<usize>("query.max-concurrency")?.max(1),
@@ -146,6 +153,17 @@ impl Settings {
 
 fn duration(flags: &Flags, name: &str) -> Result<Duration, FlagError> {
     Ok(Duration::from_millis(u64::try_from(flags.duration_ms(name)?).unwrap_or(0)))
+}
+
+/// How many rules may run beside others of their group; none when that is not wanted.
+fn concurrent_evals(flags: &Flags, features: &Features) -> Result<Option<usize>, FlagError> {
+    let most: usize = flags.number("rules.max-concurrent-evals")?;
+    match (features.is_on("concurrent-rule-eval"), most) {
+        (true, 0) => Err(FlagError::Bad(
+            "--rules.max-concurrent-evals must be greater than 0 when concurrent-rule-eval is on".into(),
+        )),
+        (on, most) => Ok(on.then_some(most)),
+    }
 }
 
 /// The URL people reach this server at, without a slash at its end.
@@ -214,6 +232,10 @@ mod tests {
         assert_eq!(s.features.iter().collect::<Vec<_>>(), ["agent", "search-api"]);
         assert!(settings(&["--enable-feature=auto-reload-config"]).unwrap().auto_reload.is_some());
         assert_eq!(settings(&[]).unwrap().auto_reload, None);
+        assert_eq!(settings(&[]).unwrap().concurrent_evals, None);
+        let s =
+            settings(&["--enable-feature=concurrent-rule-eval", "--rules.max-concurrent-evals=2"]).unwrap();
+        assert_eq!(s.concurrent_evals, Some(2));
     }
 
     #[test]

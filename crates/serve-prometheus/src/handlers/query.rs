@@ -128,7 +128,7 @@ impl Caller {
     }
 
     fn origin(self, path: &str) -> Origin {
-        Origin { client: self.client, method: self.method, path: path.to_owned() }
+        Origin::Request { client: self.client, method: self.method, path: path.to_owned() }
     }
 }
 

@@ -169,11 +169,12 @@ fn alert_json(alert: &ActiveAlert) -> Value {
                 _ => float::format_g(*v),
             }
         }
-        SampleValue::Histogram(h) => float::format_g(h.sum),
+        // As in the original, which keeps floats only.
+        SampleValue::Histogram(_) => "0e+00".into(),
     };
     let mut out = json!({
         "labels": label_map(&alert.labels),
-        "annotations": alert.annotations,
+        "annotations": *alert.annotations,
         "state": alert.state.as_str(),
         "activeAt": format_rfc3339(alert.active_at),
         "value": value,

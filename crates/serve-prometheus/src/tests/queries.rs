@@ -82,8 +82,11 @@ fn the_log_has_a_line_for_every_query() {
         step: 15_000,
         client: "127.0.0.1".into(),
     });
-    let origin =
-        Origin { client: "127.0.0.1".into(), method: "GET".into(), path: "/api/v1/query_range".into() };
+    let origin = Origin::Request {
+        client: "127.0.0.1".into(),
+        method: "GET".into(),
+        path: "/api/v1/query_range".into(),
+    };
     let error = promql::QueryError { kind: promql::ErrorKind::Canceled, message: "gone".into() };
     let note = || {
         let (queued, ran) = (Duration::from_micros(5), Duration::from_millis(2));

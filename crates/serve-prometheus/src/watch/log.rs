@@ -11,12 +11,20 @@ use serde_json::json;
 use super::Finished;
 use crate::render::timings_json;
 
-/// The request that a query came with.
+/// Where a query comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Origin {
-    pub client: String,
-    pub method: String,
-    pub path: String,
+pub enum Origin {
+    Request {
+        client: String,
+        method: String,
+        path: String,
+    },
+    RuleGroup {
+        file: String,
+        name: String,
+    },
+    /// Somewhere inside.
+    Unknown,
 }
 
 #[derive(Default)]
@@ -90,8 +98,16 @@ fn line(finished: &Finished<'_>) -> String {
                 entry.insert("error".into(), json!(error.message));
             }
         }
-        let Origin { client, method, path } = finished.origin;
-        entry.insert("httpRequest".into(), json!({ "clientIP": client, "method": method, "path": path }));
+        match finished.origin {
+            Origin::Request { client, method, path } => {
+                let request = json!({ "clientIP": client, "method": method, "path": path });
+                entry.insert("httpRequest".into(), request);
+            }
+            Origin::RuleGroup { file, name } => {
+                entry.insert("ruleGroup".into(), json!({ "file": file, "name": name }));
+            }
+            Origin::Unknown => {}
+        }
     }
     let mut line = entry.to_string();
     line.push('\n');

@@ -7,7 +7,7 @@ use serve_prometheus::Config;
 
 use super::lint::Lints;
 use super::must_exist;
-use super::rules::check_all;
+use super::rules::{check_all, reading};
 use crate::command::{Context, Failure, Usage, complain, say};
 
 pub const CONFIG: Usage = Usage {
@@ -25,6 +25,8 @@ pub const CONFIG: Usage = Usage {
             "Linting checks to apply to the rules specified in the config: all, duplicate-rules, none.",
         ),
         Flag::switch("lint-fatal", false, "Make lint errors exit with exit code 3."),
+        Flag::switch("ignore-unknown-fields", false, "Ignore unknown fields in the rule files."),
+        Flag::list("enable-feature", "Comma separated feature names to enable."),
         Flag::switch("agent", false, "Check config file for Prometheus in Agent mode."),
     ],
     help: "\
@@ -40,6 +42,7 @@ fn run(flags: &Flags, args: &[String], _: &Context) -> Result<(), Failure> {
     must_exist(args)?;
     let lints = Lints::parse(flags.get("lint"), flags.is_on("lint-fatal"))?;
     let (agent, syntax_only) = (flags.is_on("agent"), flags.is_on("syntax-only"));
+    let reading = reading(flags);
     let mut worst: Result<(), Failure> = Ok(());
     for path in args {
         say(&format!("Checking {path}\n"))?;
@@ -57,7 +60,7 @@ fn run(flags: &Flags, args: &[String], _: &Context) -> Result<(), Failure> {
         }
         say(&format!(" SUCCESS: {path} is valid prometheus config file syntax\n\n"))?;
         let rule_files: Vec<_> = rule_files.into_iter().map(|file| (file, None)).collect();
-        if let Err(failure) = check_all(&rule_files, lints)
+        if let Err(failure) = check_all(&rule_files, lints, &reading)
             && worst.as_ref().err().is_none_or(|worst| worst.code != 1)
         {
             worst = Err(failure);

@@ -69,7 +69,8 @@ impl<'t> Test<'t> {
             external_url: case.external_url.clone(),
             ..rules::Settings::default()
         };
-        let mut rules = OfflineRules::load(&settings, queries, store.clone()).map_err(|e| e.to_string())?;
+        let mut rules = OfflineRules::load(&settings, queries, store.clone())
+            .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
         rules.order(&file.group_eval_order);
         let interval_ms = case.interval.map_or(step_ms, config::Duration::as_ms);
         let mut input = Vec::new();
@@ -138,7 +139,10 @@ impl<'t> Test<'t> {
             .rules
             .firing(&check.alertname)
             .into_iter()
-            .map(|alert| Shown { labels: alert.labels.without_name(), annotations: alert.annotations })
+            .map(|alert| Shown {
+                labels: alert.labels.without_name(),
+                annotations: (*alert.annotations).clone(),
+            })
             .collect();
         let mut expected: Vec<Shown> = check
             .exp_alerts

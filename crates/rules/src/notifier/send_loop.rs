@@ -1,0 +1,125 @@
+//! One Alertmanager's queue, and the loop that empties it.
+//!
+//! There is no second attempt: an alert that still stands is sent again after the resend delay anyway, and an
+//! alert that has ended is repeated for a quarter of an hour.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use client::Client;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::NotifierOptions;
+use super::message::Message;
+use crate::metrics::RuleMetrics;
+
+/// How long emptying a queue may take when its loop ends.
+const DRAIN_MAX: Duration = Duration::from_secs(5);
+
+pub(super) struct SendLoop {
+    pub url: String,
+    pub timeout: Duration,
+    pub client: Client,
+    pub options: NotifierOptions,
+    pub metrics: RuleMetrics,
+    pub stopped: CancellationToken,
+    pub queue: Mutex<VecDeque<Arc<Message>>>,
+    pub work: Notify,
+}
+
+impl SendLoop {
+    fn queue(&self) -> MutexGuard<'_, VecDeque<Arc<Message>>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Queues alerts. When the queue is full the oldest make room, and are counted.
+    pub fn add(&self, messages: &[Arc<Message>]) {
+        if self.stopped.is_cancelled() {
+            return;
+        }
+        let mut queue = self.queue();
+        queue.extend(messages.iter().cloned());
+        let excess = queue.len().saturating_sub(self.options.queue_capacity);
+        queue.drain(..excess);
+        self.metrics.queue_length.with(&[&self.url]).set(queue.len() as f64);
+        drop(queue);
+        if excess > 0 {
+            self.dropped(excess);
+            tracing::warn!(
+                alertmanager = self.url,
+                count = excess,
+                "Alert notification queue full, dropping alerts"
+            );
+        }
+        self.work.notify_one();
+    }
+
+    fn dropped(&self, count: usize) {
+        self.metrics.dropped.with(&[&self.url]).add(count as u64);
+    }
+
+    /// Sends until stopped; then, if that is wanted, what is still queued.
+    pub async fn run(&self) {
+        loop {
+            tokio::select! {
+                biased;
+                () = self.stopped.cancelled() => break,
+                () = self.work.notified() => {}
+            }
+            while !self.stopped.is_cancelled() && self.send_batch().await {}
+        }
+        if self.options.drain_on_shutdown {
+            let _ = tokio::time::timeout(DRAIN_MAX, async { while self.send_batch().await {} }).await;
+        }
+        let left = self.queue().len();
+        if left > 0 {
+            tracing::warn!(
+                alertmanager = self.url,
+                count = left,
+                "Alert notification queue not drained on shutdown, dropping alerts"
+            );
+            self.dropped(left);
+        }
+    }
+
+    /// Sends the oldest alerts; false when there are none.
+    async fn send_batch(&self) -> bool {
+        let batch: Vec<Arc<Message>> = {
+            let mut queue = self.queue();
+            let count = queue.len().min(self.options.batch_max.max(1));
+            let batch = queue.drain(..count).collect();
+            self.metrics.queue_length.with(&[&self.url]).set(queue.len() as f64);
+            batch
+        };
+        if batch.is_empty() {
+            return false;
+        }
+        let (began, count) = (Instant::now(), batch.len());
+        match self.post(&batch).await {
+            Ok(()) => {
+                self.metrics.sending_took(&self.url, began.elapsed().as_secs_f64());
+                self.metrics.sent.with(&[&self.url]).add(count as u64);
+            }
+            Err(e) => {
+                self.metrics.errors.with(&[&self.url]).add(count as u64);
+                self.dropped(count);
+                tracing::error!(alertmanager = self.url, count, "Error sending alerts: {e}");
+            }
+        }
+        true
+    }
+
+    async fn post(&self, batch: &[Arc<Message>]) -> Result<(), String> {
+        let body: Vec<&Message> = batch.iter().map(|message| &**message).collect();
+        self.client.ready().await?;
+        let request = self.client.request(reqwest::Method::POST, &self.url)?;
+        let request = request.timeout(self.timeout).json(&body);
+        let reply = request.send().await.map_err(|e| client::explain(&e))?;
+        match reply.status().is_success() {
+            true => Ok(()),
+            false => Err(format!("bad response status {}", reply.status())),
+        }
+    }
+}
