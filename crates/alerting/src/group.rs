@@ -1,12 +1,10 @@
-//! One aggregation group: alerts that are told together, and the timer that says when.
+//! One aggregation group: alerts that are told together, and when.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use model::{Labels, TimestampNs};
-use tokio::sync::Notify;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use crate::alert::Alert;
 use crate::manager::lock;
@@ -21,30 +19,56 @@ pub(crate) struct Group {
     /// `{}/{a="b"}:{alertname="x"}`, the group's name in logs and payloads.
     pub key: String,
     state: Mutex<State>,
-    /// Asks for the first flush at once.
-    hurry: Notify,
 }
 
-#[derive(Default)]
 struct State {
-    alerts: HashMap<u64, Arc<Alert>>,
+    /// By fingerprint.
+    alerts: BTreeMap<u64, Arc<Alert>>,
     has_flushed: bool,
+    /// When the next flush is due.
+    due: Instant,
+    phase: Phase,
+}
+
+/// Flushes of one group never overlap; one that is due meanwhile follows at once.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Waiting,
+    Flushing,
+    FlushingAndDue,
+    /// Dropped by the dispatcher; what is left of its timer has no effect.
+    Closed,
 }
 
 impl Group {
+    /// A group whose first flush is due after `group_wait`.
     pub fn new(route: Arc<Route>, labels: Labels) -> Group {
         let key = format!("{}:{}", route.key, label_set_text(&labels));
-        Group { route, labels, key, state: Mutex::default(), hurry: Notify::new() }
+        let state = State {
+            alerts: BTreeMap::new(),
+            has_flushed: false,
+            due: Instant::now() + route.group_wait,
+            phase: Phase::Waiting,
+        };
+        Group { route, labels, key, state: Mutex::new(state) }
     }
 
-    /// Adds or replaces an alert.
-    pub fn insert(&self, alert: Arc<Alert>, now: TimestampNs) {
+    /// Adds or replaces an alert; `true` when the first flush is due at once because of it.
+    pub fn insert(&self, alert: Arc<Alert>, now: TimestampNs) -> bool {
         let mut state = lock(&self.state);
         // An alert that has waited its time elsewhere (before a restart, say) does not wait again.
-        if !state.has_flushed && alert.starts_at.saturating_add(nanos(self.route.group_wait)) < now {
-            self.hurry.notify_one();
-        }
+        let waited = alert.starts_at.saturating_add(nanos(self.route.group_wait)) < now;
         state.alerts.insert(alert.fingerprint(), alert);
+        if state.has_flushed || !waited {
+            return false;
+        }
+        state.due = state.due.min(Instant::now());
+        true
+    }
+
+    /// When the next flush is due.
+    pub fn due(&self) -> Instant {
+        lock(&self.state).due
     }
 
     pub fn alerts(&self) -> Vec<Arc<Alert>> {
@@ -53,30 +77,55 @@ impl Group {
         alerts
     }
 
-    /// Whether everything it was about is over and told.
-    pub fn is_done(&self) -> bool {
-        let state = lock(&self.state);
-        state.has_flushed && state.alerts.is_empty()
+    /// Hands every fingerprint of an alert that is still to be told to `take`.
+    pub fn fingerprints(&self, take: &mut dyn FnMut(u64)) {
+        lock(&self.state).alerts.keys().copied().for_each(take);
     }
 
-    /// Flushes after `group_wait`, then every `group_interval`, until cancelled.
-    pub async fn run(self: Arc<Self>, pipeline: Arc<Pipeline>, stop: CancellationToken) {
-        let mut next = Instant::now() + self.route.group_wait;
+    /// Closes the group if everything it was about is over and told.
+    pub fn close_if_done(&self) -> bool {
+        let mut state = lock(&self.state);
+        let is_done = state.has_flushed && state.alerts.is_empty() && state.phase == Phase::Waiting;
+        if is_done {
+            state.phase = Phase::Closed;
+        }
+        is_done
+    }
+
+    /// Begins the flush that was due at `due`, unless that time was moved, and returns when the next one is
+    /// due; the flush itself follows with [`Group::flush`] when the second value says so.
+    pub fn begin(&self, due: Instant) -> Option<(Instant, bool)> {
+        let mut state = lock(&self.state);
+        if state.due != due || state.phase == Phase::Closed {
+            return None;
+        }
+        let now = Instant::now();
+        // Kept to its own rhythm; after a standstill of the machine what was missed is not made up for.
+        state.due = due + self.route.group_interval;
+        if state.due <= now {
+            state.due = now + self.route.group_interval;
+        }
+        let is_free = state.phase == Phase::Waiting;
+        state.phase = if is_free { Phase::Flushing } else { Phase::FlushingAndDue };
+        Some((state.due, is_free))
+    }
+
+    /// Flushes until nothing is due.
+    pub async fn flush(&self, pipeline: &Pipeline) {
         loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep_until(next) => {}
-                () = self.hurry.notified() => {}
-            }
-            next = Instant::now() + self.route.group_interval;
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = self.flush(&pipeline) => {}
+            self.flush_once(pipeline).await;
+            let mut state = lock(&self.state);
+            state.phase = match state.phase {
+                Phase::FlushingAndDue => Phase::Flushing,
+                _ => Phase::Waiting,
+            };
+            if state.phase == Phase::Waiting {
+                return;
             }
         }
     }
 
-    async fn flush(&self, pipeline: &Pipeline) {
+    async fn flush_once(&self, pipeline: &Pipeline) {
         let now = pipeline.clock.now_ns();
         let alerts: Vec<NotifiedAlert> = {
             lock(&self.state).has_flushed = true;

@@ -1,6 +1,7 @@
 //! Inhibition: an alert is muted while another, more important one fires.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeSet, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex};
 
 use model::{Labels, Matcher, TimestampNs};
@@ -17,16 +18,32 @@ pub struct InhibitRule {
     pub equal: Vec<String>,
 }
 
-/// Sources that share the values of a rule's `equal` labels, by fingerprint.
-type Sources = BTreeMap<u64, Arc<Alert>>;
-
-/// Sources by the values of a rule's `equal` labels.
-type Index = HashMap<Vec<String>, Sources>;
-
 /// The rules and, for each, the firing sources by the values of its `equal` labels.
 #[derive(Debug, Default)]
 pub(crate) struct Inhibitor {
     rules: Vec<(InhibitRule, Mutex<Index>)>,
+}
+
+/// Sources by a hash over the values of the `equal` labels; what collides is told apart when it is read.
+type Index = HashMap<u64, Sources>;
+
+/// Sources whose `equal` labels have the same values, in the order of their ends: the first one looked at
+/// mutes or none does.
+#[derive(Debug, Default)]
+struct Sources {
+    alerts: HashMap<u64, Arc<Alert>>,
+    /// Those that match the source side only.
+    one_sided: BTreeSet<(TimestampNs, u64)>,
+    two_sided: BTreeSet<(TimestampNs, u64)>,
+}
+
+/// Why an alert is muted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Inhibition {
+    /// The alert that mutes it.
+    pub source: u64,
+    /// The rule's place in the configuration.
+    pub rule: usize,
 }
 
 impl Inhibitor {
@@ -38,47 +55,85 @@ impl Inhibitor {
         self.rules.len()
     }
 
+    pub fn rule(&self, index: usize) -> Option<&InhibitRule> {
+        self.rules.get(index).map(|(rule, _)| rule)
+    }
+
     /// Takes note of an alert that may inhibit others.
     pub fn observe(&self, alert: &Arc<Alert>) {
         for (rule, sources) in &self.rules {
             if Matcher::all_match(&rule.source, &alert.labels) {
-                let key = equal_values(rule, &alert.labels);
-                lock(sources).entry(key).or_default().insert(alert.fingerprint(), alert.clone());
+                let two_sided = Matcher::all_match(&rule.target, &alert.labels);
+                lock(sources).entry(equal_hash(rule, &alert.labels)).or_default().put(alert, two_sided);
             }
         }
     }
 
-    /// The fingerprint of an alert that mutes one with these labels now.
-    pub fn muted_by(&self, labels: &Labels, now: TimestampNs) -> Option<u64> {
-        self.rules.iter().find_map(|(rule, sources)| {
+    /// What mutes an alert with these labels now: the first rule that does, and of its sources the one that
+    /// will fire longest.
+    pub fn muted_by(&self, labels: &Labels, now: TimestampNs) -> Option<Inhibition> {
+        self.rules.iter().enumerate().find_map(|(index, (rule, sources))| {
             if !Matcher::all_match(&rule.target, labels) {
                 return None;
             }
             // What is source and target at once must not be muted by its own kind.
             let two_sided = Matcher::all_match(&rule.source, labels);
             let sources = lock(sources);
-            let candidates = sources.get(&equal_values(rule, labels))?;
-            candidates
-                .iter()
-                .find(|(_, source)| {
-                    let also_target = two_sided && Matcher::all_match(&rule.target, &source.labels);
-                    !(also_target || source.resolved_at(now))
-                })
-                .map(|(fingerprint, _)| *fingerprint)
+            let source = sources.get(&equal_hash(rule, labels))?.longest(two_sided, |source| {
+                !source.resolved_at(now) && has_equal(rule, &source.labels, labels)
+            })?;
+            Some(Inhibition { source, rule: index })
         })
     }
 
     /// Forgets sources that are over.
     pub fn collect(&self, now: TimestampNs) {
         for (_, sources) in &self.rules {
-            lock(sources).retain(|_, alerts| {
-                alerts.retain(|_, alert| !alert.resolved_at(now));
-                !alerts.is_empty()
+            lock(sources).retain(|_, sources| {
+                sources.collect(now);
+                !sources.alerts.is_empty()
             });
         }
     }
 }
 
-fn equal_values(rule: &InhibitRule, labels: &Labels) -> Vec<String> {
-    rule.equal.iter().map(|name| labels.get(name).to_owned()).collect()
+impl Sources {
+    fn put(&mut self, alert: &Arc<Alert>, two_sided: bool) {
+        let fingerprint = alert.fingerprint();
+        let by_end = if two_sided { &mut self.two_sided } else { &mut self.one_sided };
+        if let Some(old) = self.alerts.insert(fingerprint, alert.clone()) {
+            by_end.remove(&(old.ends_at, fingerprint));
+        }
+        by_end.insert((alert.ends_at, fingerprint));
+    }
+
+    /// The acceptable source that ends last; one-sided ones only when the target is two-sided.
+    fn longest(&self, target_is_two_sided: bool, accepts: impl Fn(&Alert) -> bool) -> Option<u64> {
+        let last = |by_end: &BTreeSet<(TimestampNs, u64)>| {
+            let accepted = |id: &u64| self.alerts.get(id).is_some_and(|alert| accepts(alert));
+            by_end.iter().rev().find(|(_, id)| accepted(id)).copied()
+        };
+        let two_sided = if target_is_two_sided { None } else { last(&self.two_sided) };
+        last(&self.one_sided).max(two_sided).map(|(_, fingerprint)| fingerprint)
+    }
+
+    fn collect(&mut self, now: TimestampNs) {
+        self.alerts.retain(|_, alert| !alert.resolved_at(now));
+        for by_end in [&mut self.one_sided, &mut self.two_sided] {
+            by_end.retain(|(end, _)| *end > now);
+        }
+    }
+}
+
+/// An absent label equals an empty one.
+fn has_equal(rule: &InhibitRule, a: &Labels, b: &Labels) -> bool {
+    rule.equal.iter().all(|name| a.get(name) == b.get(name))
+}
+
+fn equal_hash(rule: &InhibitRule, labels: &Labels) -> u64 {
+    let mut hash = DefaultHasher::new();
+    for name in &rule.equal {
+        labels.get(name).hash(&mut hash);
+    }
+    hash.finish()
 }

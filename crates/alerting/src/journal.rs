@@ -5,15 +5,18 @@
 //! record = length u32 LE, crc32c(payload) u32 LE, payload
 //! ```
 //!
-//! A record is on disk (fsync) before `append` returns, so what was acknowledged survives `kill -9` and
-//! power loss. A torn last record is cut off on opening; a damaged one in between is skipped and counted.
-//! When most of the file is outdated it is rewritten to a temporary file that is renamed into place.
+//! [`Journal::write`] hands a record to the operating system: it survives the end of the process. To survive
+//! power loss as well it must be synced; [`Commit`] does that for many writers at once. A torn last record
+//! is cut off on opening; a damaged one in between is skipped and counted. When most of the file is outdated
+//! it is rewritten to a temporary file that is renamed into place.
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use platform::{Disk, DiskFile};
+
+use crate::manager::lock;
 
 const MAGIC: &[u8; 8] = b"CLDJRNL1";
 
@@ -29,6 +32,7 @@ pub(crate) struct Journal {
     path: PathBuf,
     file: Arc<dyn DiskFile>,
     records: usize,
+    written: u64,
     bytes: u64,
     /// The end of the file is not a record boundary: an append failed half way.
     torn: bool,
@@ -76,39 +80,49 @@ impl Journal {
             (file, good)
         };
         let records = recovered.records.len();
-        Ok((Journal { disk, path, file, records, bytes: len as u64, torn: false }, recovered))
+        Ok((Journal { disk, path, file, records, written: 0, bytes: len as u64, torn: false }, recovered))
     }
 
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Adds one record; it is durable when this returns.
-    pub fn append(&mut self, payload: &[u8]) -> io::Result<()> {
-        self.append_frames(&frame(payload)?, 1)
+    /// Adds one record; it survives the process when this returns.
+    pub fn write(&mut self, payload: &[u8]) -> io::Result<()> {
+        self.write_frames(&frame(payload)?, 1)
     }
 
     /// Adds several records for the price of one.
-    pub fn append_all(&mut self, payloads: &[Vec<u8>]) -> io::Result<()> {
+    pub fn write_all(&mut self, payloads: &[Vec<u8>]) -> io::Result<()> {
         let mut frames = Vec::new();
         for payload in payloads {
             frames.extend(frame(payload)?);
         }
-        if frames.is_empty() { Ok(()) } else { self.append_frames(&frames, payloads.len()) }
+        if frames.is_empty() { Ok(()) } else { self.write_frames(&frames, payloads.len()) }
     }
 
-    fn append_frames(&mut self, frames: &[u8], count: usize) -> io::Result<()> {
+    fn write_frames(&mut self, frames: &[u8], count: usize) -> io::Result<()> {
         if self.torn {
             self.file.truncate(self.bytes)?;
             self.torn = false;
         }
         self.torn = true;
         self.file.append(frames)?;
-        self.file.sync()?;
         self.torn = false;
         self.bytes += frames.len() as u64;
         self.records += count;
+        self.written += count as u64;
         Ok(())
+    }
+
+    /// The file as it is now; syncing it makes every record written so far durable.
+    pub fn file(&self) -> Arc<dyn DiskFile> {
+        self.file.clone()
+    }
+
+    /// How many records were ever written through this value.
+    pub fn written(&self) -> u64 {
+        self.written
     }
 
     /// Whether a rewrite with `live` records would pay.
@@ -127,11 +141,32 @@ impl Journal {
         file.append(&content)?;
         file.sync()?;
         self.disk.rename(&temporary, &self.path)?;
-        self.disk.sync_dir(self.path.parent().unwrap_or(Path::new(".")))?;
-        self.file = self.disk.open_write(&self.path)?;
+        // From here on the new file is the journal, whatever else fails.
+        self.file = file;
         self.records = payloads.len();
         self.bytes = content.len() as u64;
         self.torn = false;
+        self.disk.sync_dir(self.path.parent().unwrap_or(Path::new(".")))
+    }
+}
+
+/// Makes records durable, many at a time: who comes while a sync is running waits for it, and the next sync
+/// serves all who waited.
+#[derive(Debug, Default)]
+pub(crate) struct Commit {
+    synced: Mutex<u64>,
+}
+
+impl Commit {
+    /// Returns when record number `ticket` ([`Journal::written`] right after its write) is durable. `journal`
+    /// tells the file and the number of its last record; it must not be called with the journal locked.
+    pub fn wait(&self, ticket: u64, journal: impl FnOnce() -> (Arc<dyn DiskFile>, u64)) -> io::Result<()> {
+        let mut synced = lock(&self.synced);
+        if *synced < ticket {
+            let (file, written) = journal();
+            file.sync()?;
+            *synced = written;
+        }
         Ok(())
     }
 }

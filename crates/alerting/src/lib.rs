@@ -17,11 +17,14 @@
 //! Configuration files and HTTP are unknown here; [`Settings`] is plain data.
 
 mod alert;
+mod alert_record;
 mod alerts;
 mod annotations;
 mod cluster;
+mod deliver;
 mod dispatch;
 mod group;
+mod history;
 mod inhibit;
 mod intervals;
 mod journal;
@@ -32,7 +35,9 @@ mod metrics;
 mod nflog;
 mod notification;
 mod pipeline;
+mod quota;
 mod route;
+mod schedule;
 mod silences;
 mod view;
 
@@ -42,17 +47,22 @@ mod tests;
 pub use alert::{Alert, fingerprint, fingerprint_text};
 pub use annotations::{Annotations, AnnotationsIter};
 pub use cluster::{Alone, Cluster, StateKey};
-pub use inhibit::InhibitRule;
+pub use history::{
+    Delivery, DeliveryStatus, HISTORY_BYTES_MAX, HISTORY_ENTRIES_MAX, HISTORY_TEXT_BYTES_MAX, HistoryQuery,
+    LastAttempt,
+};
+pub use inhibit::{InhibitRule, Inhibition};
 pub use intervals::{IntervalSpec, TimeInterval};
 pub use manager::{Alertmanager, Limits, Options, Settings};
 pub use matchers::{
     MatcherMode, format_matcher, format_matchers, is_label_name, new_matcher, parse_matcher, parse_matchers,
 };
 pub use mesh::{GOSSIP_PART_BYTES_MAX, MergeError};
+pub use metrics::{KINDS, MetricLabels};
 pub use notification::{
     Attempt, Datum, FailureReason, Integration, Memory, Notification, NotifiedAlert, NotifyError, Reason,
     Sending,
 };
 pub use route::{Route, RouteId, RouteSpec, RouteTree};
 pub use silences::{Silence, SilenceError, SilenceState};
-pub use view::{AlertQuery, AlertState, AlertView, GroupView};
+pub use view::{AlertQuery, AlertState, AlertView, GroupView, IntegrationView, ReceiverView, Why};

@@ -1,6 +1,6 @@
 //! The Alertmanager as others see it: alerts in, silences in, settings applied, state asked for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -8,21 +8,29 @@ use std::time::Duration;
 
 use expfmt::Registry;
 use platform::{Clock, Disk};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::alert::Alert;
 use crate::alerts::AlertStore;
-use crate::cluster::{Cluster, Seat};
+use crate::cluster::{Cluster, Seat, StateKey};
 use crate::dispatch::Dispatcher;
+use crate::history::History;
 use crate::inhibit::{InhibitRule, Inhibitor};
 use crate::intervals::TimeInterval;
-use crate::matchers::MatcherMode;
-use crate::metrics::Metrics;
+use crate::matchers::{MatcherMode, format_matchers};
+use crate::metrics::{MetricLabels, Metrics, SilenceMetrics, StateMetrics};
 use crate::nflog::NotificationLog;
 use crate::notification::Integration;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Pipeline, targets};
 use crate::route::RouteTree;
-use crate::silences::{Silence, SilenceError, SilenceLimits, Silences};
+use crate::silences::{Silence, SilenceError, SilenceLimits, Silences, nanos};
+
+/// When an alert without an end counts as resolved, unless the configuration says otherwise.
+const RESOLVE_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// How long written alerts may wait before they are made durable, so that many batches share the work.
+const ALERT_SYNC_DELAY: Duration = Duration::from_millis(100);
 
 /// What is fixed for the life of the process.
 #[derive(Clone)]
@@ -35,12 +43,18 @@ pub struct Options {
     pub dispatch_maintenance_interval: Duration,
     pub limits: Limits,
     pub matcher_mode: MatcherMode,
+    /// Nothing is told before this much time has passed since the start.
+    pub start_delay: Duration,
+    pub metric_labels: MetricLabels,
+    /// Writes a line to the log for every silence that is set or ended.
+    pub log_silences: bool,
 }
 
 /// Limits; zero means none.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Limits {
     pub alerts: usize,
+    pub per_alertname: usize,
     pub silences: usize,
     pub silence_bytes: usize,
 }
@@ -55,6 +69,9 @@ impl Default for Options {
             dispatch_maintenance_interval: Duration::from_secs(30),
             limits: Limits { alerts: 1_000_000, ..Limits::default() },
             matcher_mode: MatcherMode::default(),
+            start_delay: Duration::ZERO,
+            metric_labels: MetricLabels::default(),
+            log_silences: false,
         }
     }
 }
@@ -75,8 +92,11 @@ pub struct Alertmanager {
     pub(crate) nflog: Arc<NotificationLog>,
     pub(crate) applied: RwLock<Option<Arc<Applied>>>,
     seat: Seat,
+    pub(crate) history: Arc<History>,
     metrics: Metrics,
     options: Options,
+    /// Before this moment no group is flushed.
+    start: Instant,
     stop: CancellationToken,
 }
 
@@ -96,36 +116,63 @@ impl Alertmanager {
         registry: &Registry,
     ) -> io::Result<Arc<Alertmanager>> {
         let limits = SilenceLimits { count: options.limits.silences, bytes: options.limits.silence_bytes };
+        let path = |name: &str| options.storage_path.join(name);
         let seat = Seat::default();
+        let alerts = AlertStore::open(
+            disk.clone(),
+            &path("alerts.journal"),
+            options.limits,
+            clock.now_ns(),
+            RESOLVE_TIMEOUT,
+        )?;
         let silences = Silences::open(
             disk.clone(),
-            &options.storage_path.join("silences.journal"),
+            &path("silences.journal"),
             clock.clone(),
             options.retention,
             limits,
             options.matcher_mode,
+            SilenceMetrics::new(registry),
         )?;
         let silences = Arc::new(silences.seated(seat.clone()));
         let nflog = NotificationLog::open(
-            disk,
-            &options.storage_path.join("nflog.journal"),
+            disk.clone(),
+            &path("nflog.journal"),
             clock.clone(),
             options.retention,
+            StateMetrics::new(registry, "alertmanager_nflog", "notification log"),
         )?;
         let nflog = Arc::new(nflog.seated(seat.clone()));
+        let first_id = u64::try_from(clock.now_ms()).unwrap_or(1).max(1);
         let manager = Arc::new(Alertmanager {
             clock,
-            alerts: AlertStore::default(),
+            alerts,
             silences,
             nflog,
             applied: RwLock::new(None),
             seat,
-            metrics: Metrics::new(registry),
+            history: Arc::new(History::new(first_id)),
+            metrics: Metrics::new(registry, options.metric_labels),
+            start: Instant::now() + options.start_delay,
             options,
             stop: CancellationToken::new(),
         });
+        manager.take_over(disk.as_ref());
         manager.register_gauges(registry);
         Ok(manager)
+    }
+
+    /// Reads the snapshots that another Alertmanager has left in the directory, if any: what is newer there
+    /// than here is taken in. They stay as they are, for the way back.
+    fn take_over(&self, disk: &dyn Disk) {
+        for (key, name) in [(StateKey::Silences, "silences"), (StateKey::NotificationLog, "nflog")] {
+            let path = self.options.storage_path.join(name);
+            let Ok(bytes) = disk.read(&path) else { continue };
+            match self.merge(key, &bytes) {
+                Ok(()) => tracing::info!("{} was read as well", path.display()),
+                Err(e) => tracing::warn!("{} is left aside: {e}", path.display()),
+            }
+        }
     }
 
     /// Takes the engine's seat in a cluster, once, before the first [`Alertmanager::apply`]; `false` when
@@ -150,9 +197,22 @@ impl Alertmanager {
             intervals: settings.intervals,
             receivers: settings.receivers,
             seat: self.seat.clone(),
+            history: self.history.clone(),
             metrics: self.metrics.clone(),
         });
-        let dispatcher = Dispatcher::new(settings.routes, pipeline, self.stop.child_token());
+        let names: BTreeSet<String> = pipeline
+            .receivers
+            .iter()
+            .flat_map(|(name, integrations)| targets(name, integrations).map(|target| target.name))
+            .collect();
+        self.history.keep(|name| names.contains(name));
+        for (name, integrations) in &pipeline.receivers {
+            for integration in integrations {
+                self.metrics.begin(&self.metrics.labels(integration.kind(), name));
+            }
+        }
+        let stop = self.stop.child_token();
+        let dispatcher = Dispatcher::new(settings.routes, pipeline, self.start, stop);
         let applied = Arc::new(Applied { dispatcher, inhibitor, resolve_timeout: settings.resolve_timeout });
         let mut slot = self.applied.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(old) = slot.take() {
@@ -163,9 +223,7 @@ impl Alertmanager {
         for alert in &alerts {
             applied.inhibitor.observe(alert);
         }
-        for alert in &alerts {
-            applied.dispatcher.dispatch(alert, now);
-        }
+        applied.dispatcher.dispatch(&alerts, now);
         *slot = Some(applied);
     }
 
@@ -174,35 +232,49 @@ impl Alertmanager {
     pub fn put(&self, alerts: Vec<(Alert, bool)>) -> Result<(), Vec<String>> {
         let now = self.clock.now_ns();
         let applied = self.applied();
-        let timeout = applied.as_ref().map_or(Duration::from_secs(300), |a| a.resolve_timeout);
-        let mut refused = Vec::new();
-        let mut stored = Vec::with_capacity(alerts.len());
+        let timeout = applied.as_ref().map_or(RESOLVE_TIMEOUT, |a| a.resolve_timeout);
+        let (mut firing, mut resolved) = (0, 0);
+        let (mut refused, mut valid) = (Vec::new(), Vec::with_capacity(alerts.len()));
         for (mut alert, has_end) in alerts {
             alert.updated_at = now;
             if !has_end {
                 alert.timeout = true;
-                alert.ends_at = now.saturating_add(crate::silences::nanos(timeout));
+                alert.ends_at = now.saturating_add(nanos(timeout));
             }
-            let status = if alert.resolved_at(now) { "resolved" } else { "firing" };
-            self.metrics.received.with(&[status, "v2"]).inc();
-            let result = alert
-                .validate(self.options.matcher_mode)
-                .and_then(|()| self.alerts.put(alert, now, &self.options.limits));
-            match result {
-                Ok(alert) => stored.push(alert),
-                Err(message) => {
-                    self.metrics.invalid.with(&["v2"]).inc();
-                    refused.push(message);
-                }
+            if alert.resolved_at(now) {
+                resolved += 1;
+            } else {
+                firing += 1;
+            }
+            match alert.validate(self.options.matcher_mode) {
+                Ok(()) => valid.push(alert),
+                Err(message) => refused.push(message),
             }
         }
+        self.metrics.received.with(&["firing", "v2"]).add(firing);
+        self.metrics.received.with(&["resolved", "v2"]).add(resolved);
+        let stored = self.alerts.put(valid, now);
+        refused.extend(stored.refused);
+        self.metrics.invalid.with(&["v2"]).add(refused.len() as u64);
+        for name in &stored.limited {
+            let values: &[&str] = if self.options.metric_labels.alert_names { &[name] } else { &[] };
+            self.metrics.limited.with(values).inc();
+        }
+        if let Some(name) = stored.limited.first() {
+            let dropped = stored.limited.len();
+            tracing::error!(alertname = name, dropped, "alerts over the limit per alertname are dropped");
+        }
+        if let Some(e) = stored.unwritten {
+            self.metrics.alert_journal_errors.inc();
+            tracing::error!("alerts are held in memory only: {e}");
+        }
         if let Some(applied) = applied {
-            for alert in &stored {
+            let started = Instant::now();
+            for alert in &stored.alerts {
                 applied.inhibitor.observe(alert);
             }
-            for alert in &stored {
-                applied.dispatcher.dispatch(alert, now);
-            }
+            applied.dispatcher.dispatch(&stored.alerts, now);
+            self.metrics.processing.observe(started.elapsed());
         }
         if refused.is_empty() { Ok(()) } else { Err(refused) }
     }
@@ -217,54 +289,101 @@ impl Alertmanager {
 
     /// Creates or changes a silence; blocks until it is on disk.
     pub fn set_silence(&self, silence: Silence) -> Result<String, SilenceError> {
-        self.silences.set(silence)
+        let id = self.silences.set(silence)?;
+        self.log_silence("silence set", &id);
+        Ok(id)
     }
 
     /// Ends a silence; blocks until that is on disk.
     pub fn expire_silence(&self, id: &str) -> Result<(), SilenceError> {
-        self.silences.expire(id)
+        self.silences.expire(id)?;
+        self.log_silence("silence ended", id);
+        Ok(())
     }
 
-    pub fn silence(&self, id: &str) -> Option<Silence> {
+    fn log_silence(&self, what: &str, id: &str) {
+        if self.options.log_silences
+            && let Some(silence) = self.silences.get(id)
+        {
+            let matchers = format_matchers(&silence.matchers);
+            let (by, comment) = (&silence.created_by, &silence.comment);
+            tracing::info!(id, matchers, created_by = by, comment, "{what}");
+        }
+    }
+
+    pub fn silence(&self, id: &str) -> Option<Arc<Silence>> {
         self.silences.get(id)
     }
 
-    pub fn silences(&self) -> Vec<Silence> {
+    pub fn silences(&self) -> Vec<Arc<Silence>> {
         self.silences.list()
     }
 
-    /// Collects garbage until the manager is shut down.
+    /// Collects garbage and makes alerts durable until the manager is shut down.
     pub async fn maintain(self: Arc<Self>) {
-        let mut groups = tokio::time::interval(self.options.dispatch_maintenance_interval);
-        let mut alerts = tokio::time::interval(self.options.alert_gc_interval);
-        let mut state = tokio::time::interval(self.options.maintenance_interval);
+        let every = |interval| {
+            let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + interval, interval);
+            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            ticks
+        };
+        let mut groups = every(self.options.dispatch_maintenance_interval);
+        let mut alerts = every(self.options.alert_gc_interval);
+        let mut state = every(self.options.maintenance_interval);
         loop {
             tokio::select! {
                 () = self.stop.cancelled() => return,
+                () = self.alerts.written.notified() => {
+                    tokio::time::sleep(ALERT_SYNC_DELAY).await;
+                    self.blocking("alerts", |this| this.alerts.sync()).await;
+                }
                 _ = groups.tick() => {
                     if let Some(applied) = self.applied() {
                         applied.dispatcher.maintain();
                     }
+                    self.blocking("alerts", |this| this.alerts.tidy(this.clock.now_ns())).await;
                 }
-                _ = alerts.tick() => {
-                    let now = self.clock.now_ns();
-                    self.alerts.collect(now);
-                    if let Some(applied) = self.applied() {
-                        applied.inhibitor.collect(now);
-                    }
-                }
+                _ = alerts.tick() => self.blocking("alerts", |this| this.collect_alerts()).await,
                 _ = state.tick() => {
-                    let (silences, nflog) = (self.silences.clone(), self.nflog.clone());
-                    let done = tokio::task::spawn_blocking(move || silences.collect().and(nflog.collect()));
-                    if let Ok(Err(e)) = done.await {
-                        tracing::error!("cannot tidy the stored state: {e}");
-                    }
+                    self.blocking("silences", |this| this.silences.collect()).await;
+                    self.blocking("the notification log", |this| this.nflog.collect()).await;
                 }
             }
         }
     }
 
-    /// Stops all timers. Everything that must survive is on disk already.
+    /// Does disk work off the event loop; what fails is logged and tried again at the next round.
+    async fn blocking(
+        self: &Arc<Self>,
+        what: &str,
+        work: impl FnOnce(&Alertmanager) -> io::Result<()> + Send + 'static,
+    ) {
+        let this = self.clone();
+        if let Ok(Err(e)) = tokio::task::spawn_blocking(move || work(&this)).await {
+            tracing::error!("cannot keep {what} on disk: {e}");
+        }
+    }
+
+    /// Forgets alerts that are over, but not those of which somebody is still to be told.
+    fn collect_alerts(&self) -> io::Result<()> {
+        let now = self.clock.now_ns();
+        let mut untold = HashSet::new();
+        if let Some(applied) = self.applied() {
+            applied.inhibitor.collect(now);
+            for group in applied.dispatcher.groups() {
+                group.fingerprints(&mut |fingerprint| {
+                    untold.insert(fingerprint);
+                });
+            }
+        }
+        let gone = self.alerts.collect(now, |fingerprint| untold.contains(&fingerprint));
+        if gone.is_empty() {
+            return Ok(());
+        }
+        self.silences.forget(&gone);
+        self.alerts.rewrite(now)
+    }
+
+    /// Stops all timers. Everything that must survive was written already.
     pub fn shutdown(&self) {
         self.stop.cancel();
     }
@@ -285,6 +404,39 @@ impl Alertmanager {
             "Size of the last silence snapshot in bytes.",
             move || silences.bytes() as f64,
         );
+        let silences = self.silences.clone();
+        registry.collector(move |out| {
+            let [held, changes] = silences.sizes();
+            for (name, help, value) in [
+                ("state_size", "The number of silences in the state map.", held),
+                ("matcher_index_size", "The number of entries in the matcher cache index.", held),
+                ("version_index_size", "The number of entries in the version index.", changes),
+            ] {
+                let name = format!("alertmanager_silences_{name}");
+                out.push(expfmt::Family::gauge(name, help).with(&[], value as f64));
+            }
+        });
+        let limit = self.options.limits.per_alertname as f64;
+        let help = "Current limit on number of alerts per alert name";
+        registry.gauge("alertmanager_alerts_per_alert_limit", help).set(limit);
+        let weak = Arc::downgrade(self);
+        registry.collector(move |out| {
+            let Some(this) = weak.upgrade() else { return };
+            let (entries, bytes) = this.history.size();
+            for (name, help, value) in [
+                ("alerts_held", "Alerts held, resolved ones included.", this.alerts.len()),
+                (
+                    "alert_journal_bytes",
+                    "Size of the file alerts are kept in.",
+                    this.alerts.journal_bytes() as usize,
+                ),
+                ("notification_history_entries", "Notifications in the history.", entries),
+                ("notification_history_bytes", "Size of the notifications in the history.", bytes),
+            ] {
+                let name = format!("cloudos_monitor_{name}");
+                out.push(expfmt::Family::gauge(name, help).with(&[], value as f64));
+            }
+        });
         let nflog = self.nflog.clone();
         registry.gauge_fn(
             "alertmanager_nflog_snapshot_size_bytes",

@@ -68,7 +68,7 @@ impl NotificationLog {
         let received = received.into_iter().filter_map(entry_from_wire).collect();
         let fresh = self.absorb(received).map_err(MergeError::Storage)?;
         if bytes.len() <= GOSSIP_PART_BYTES_MAX {
-            fresh.iter().for_each(|entry| self.tell(entry));
+            fresh.iter().for_each(|entry| self.tell_on(entry));
         }
         Ok(())
     }
@@ -86,7 +86,7 @@ impl Silences {
         let received = received.into_iter().filter_map(silence_from_wire).collect();
         let fresh = self.absorb(received).map_err(MergeError::Storage)?;
         if bytes.len() <= GOSSIP_PART_BYTES_MAX {
-            fresh.iter().for_each(|silence| self.tell(silence));
+            fresh.iter().for_each(|silence| self.tell_on(silence));
         }
         Ok(())
     }

@@ -3,17 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 
 use model::TimestampNs;
 use platform::{Clock, Disk};
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::{Seat, StateKey};
-use crate::journal::Journal;
+use crate::journal::{Commit, Journal};
 use crate::manager::lock;
 use crate::mesh::entry_part;
+use crate::metrics::StateMetrics;
 use crate::notification::{Memory, Reason};
 use crate::silences::nanos;
 
@@ -37,6 +38,8 @@ pub(crate) struct NotificationLog {
     retention: Duration,
     seat: Seat,
     state: Mutex<State>,
+    commit: Commit,
+    metrics: StateMetrics,
 }
 
 struct State {
@@ -50,6 +53,7 @@ impl NotificationLog {
         path: &Path,
         clock: Arc<dyn Clock>,
         retention: Duration,
+        metrics: StateMetrics,
     ) -> io::Result<NotificationLog> {
         let (journal, recovered) = Journal::open(disk, path.to_owned())?;
         let mut entries = BTreeMap::new();
@@ -71,7 +75,14 @@ impl NotificationLog {
             );
         }
         let state = Mutex::new(State { entries, journal });
-        Ok(NotificationLog { clock, retention, seat: Seat::default(), state })
+        Ok(NotificationLog {
+            clock,
+            retention,
+            seat: Seat::default(),
+            state,
+            commit: Commit::default(),
+            metrics,
+        })
     }
 
     /// Shares changes from this seat.
@@ -80,10 +91,13 @@ impl NotificationLog {
     }
 
     pub fn get(&self, group_key: &str, receiver: &str) -> Option<Entry> {
-        let now = self.clock.now_ns();
+        let (now, started) = (self.clock.now_ns(), Instant::now());
+        self.metrics.queries.inc();
         let state = lock(&self.state);
-        let entry = state.entries.get(&(group_key.to_owned(), receiver.to_owned()))?;
-        (entry.expires_at > now).then(|| entry.clone())
+        let entry = state.entries.get(&(group_key.to_owned(), receiver.to_owned()));
+        let entry = entry.filter(|entry| entry.expires_at > now).cloned();
+        self.metrics.query_duration.observe(started.elapsed().as_secs_f64());
+        entry
     }
 
     /// Remembers a notification; durable when this returns.
@@ -115,10 +129,20 @@ impl NotificationLog {
             // Clocks of members differ: somebody told later by their own.
             return Ok(());
         }
-        state.journal.append(&bytes)?;
+        state.journal.write(&bytes)?;
         self.tell(&entry);
         state.entries.insert(key, entry);
-        Ok(())
+        self.commit(state)
+    }
+
+    /// Waits until everything written so far is durable.
+    fn commit(&self, state: MutexGuard<'_, State>) -> io::Result<()> {
+        let ticket = state.journal.written();
+        drop(state);
+        self.commit.wait(ticket, || {
+            let state = lock(&self.state);
+            (state.journal.file(), state.journal.written())
+        })
     }
 
     /// Tells the other members.
@@ -126,6 +150,12 @@ impl NotificationLog {
         if self.seat.is_shared() {
             self.seat.broadcast(StateKey::NotificationLog, entry_part(entry));
         }
+    }
+
+    /// Tells the other members what one of them told us.
+    pub fn tell_on(&self, entry: &Entry) {
+        self.metrics.propagated.inc();
+        self.tell(entry);
     }
 
     /// Takes in what other members told, where it is news; returns the news, which is durable by then.
@@ -144,8 +174,9 @@ impl NotificationLog {
         for entry in fresh.values() {
             records.push(serde_json::to_vec(entry)?);
         }
-        state.journal.append_all(&records)?;
+        state.journal.write_all(&records)?;
         state.entries.extend(fresh.clone());
+        self.commit(state)?;
         Ok(fresh.into_values().collect())
     }
 
@@ -159,15 +190,23 @@ impl NotificationLog {
 
     /// Forgets expired entries and tidies the file.
     pub fn collect(&self) -> io::Result<()> {
-        let now = self.clock.now_ns();
+        self.metrics.maintenance.inc();
+        self.tidy().inspect_err(|_| self.metrics.maintenance_errors.inc())
+    }
+
+    fn tidy(&self) -> io::Result<()> {
+        let (now, started) = (self.clock.now_ns(), Instant::now());
         let mut state = lock(&self.state);
         let before = state.entries.len();
         state.entries.retain(|_, entry| entry.expires_at > now);
+        self.metrics.gc_duration.observe(started.elapsed());
+        let started = Instant::now();
         if state.entries.len() < before || state.journal.is_wasteful(state.entries.len()) {
             let records: Vec<Vec<u8>> =
                 state.entries.values().filter_map(|entry| serde_json::to_vec(entry).ok()).collect();
             state.journal.rewrite(&records)?;
         }
+        self.metrics.snapshot_duration.observe(started.elapsed());
         Ok(())
     }
 }

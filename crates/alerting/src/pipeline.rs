@@ -1,4 +1,5 @@
-//! What happens to a group when its time has come: mute, deduplicate, send, remember.
+//! What happens to a group when its time has come: mute, deduplicate, send, remember. How one message is
+//! sent stands in `deliver`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,20 +10,15 @@ use platform::Clock;
 use tokio::time::Instant;
 
 use crate::cluster::Seat;
+use crate::deliver::Target;
+use crate::history::History;
 use crate::inhibit::Inhibitor;
 use crate::intervals::TimeInterval;
 use crate::metrics::Metrics;
 use crate::nflog::{NotificationLog, decide};
-use crate::notification::{
-    Attempt, FailureReason, Integration, Notification, NotifiedAlert, NotifyError, Reason,
-};
+use crate::notification::{Attempt, Integration, NotifiedAlert};
 use crate::route::Route;
 use crate::silences::Silences;
-
-/// First pause between attempts, its growth and its cap, as the original has them.
-const BACKOFF_FIRST: Duration = Duration::from_millis(500);
-const BACKOFF_FACTOR: f64 = 1.5;
-const BACKOFF_MAX: Duration = Duration::from_secs(60);
 
 /// A flush may take at least this long.
 const FLUSH_TIMEOUT_MIN: Duration = Duration::from_secs(10);
@@ -35,6 +31,7 @@ pub(crate) struct Pipeline {
     pub intervals: BTreeMap<String, Vec<TimeInterval>>,
     pub receivers: BTreeMap<String, Vec<Arc<dyn Integration>>>,
     pub seat: Seat,
+    pub history: Arc<History>,
     pub metrics: Metrics,
 }
 
@@ -76,13 +73,8 @@ impl Pipeline {
         let Some(integrations) = self.receivers.get(&flush.route.receiver) else {
             return true;
         };
-        let mut counters: BTreeMap<&str, usize> = BTreeMap::new();
-        let sends = integrations.iter().map(|integration| {
-            let index = counters.entry(integration.kind()).or_insert(0);
-            let receiver = format!("{}/{}/{index}", flush.route.receiver, integration.kind());
-            *index += 1;
-            self.send(&flush, &alerts, integration.as_ref(), receiver, deadline)
-        });
+        let sends = targets(&flush.route.receiver, integrations)
+            .map(|target| self.send(&flush, &alerts, target, deadline));
         futures_util::future::join_all(sends).await.into_iter().all(|told| told)
     }
 
@@ -104,17 +96,20 @@ impl Pipeline {
             return Vec::new();
         }
         let before = alerts.len();
-        alerts.retain(|a| self.silences.muting(&a.alert.labels, flush.now).is_empty());
+        {
+            let mut muter = self.silences.muter(flush.now);
+            alerts.retain(|a| muter.muting(a.alert.fingerprint(), &a.alert.labels).is_empty());
+        }
         suppress("silence", before - alerts.len());
         alerts
     }
 
+    /// Tells one integration what it does not know yet, and remembers that.
     async fn send(
         &self,
         flush: &Flush<'_>,
         alerts: &[NotifiedAlert],
-        integration: &dyn Integration,
-        receiver: String,
+        target: Target<'_>,
         deadline: Instant,
     ) -> bool {
         let of_state = |resolved: bool| -> BTreeSet<u64> {
@@ -125,9 +120,9 @@ impl Pipeline {
         if !turn.is_zero() && tokio::time::timeout_at(deadline, tokio::time::sleep(turn)).await.is_err() {
             return false;
         }
-        let last = self.nflog.get(flush.key, &receiver);
+        let last = self.nflog.get(flush.key, &target.name);
         let repeat = flush.route.repeat_interval;
-        let sends_resolved = integration.sends_resolved();
+        let sends_resolved = target.integration.sends_resolved();
         let Some(reason) = decide(last.as_ref(), &firing, &resolved, sends_resolved, repeat, flush.now)
         else {
             return true;
@@ -136,12 +131,11 @@ impl Pipeline {
             Attempt { memory: last.map(|l| l.memory).unwrap_or_default(), ..Attempt::default() };
         // A group of resolved alerts only is nothing to say where those are not sent; it is remembered.
         if (sends_resolved || !firing.is_empty())
-            && !self.deliver(flush, alerts, integration, &receiver, reason, deadline, &mut attempt).await
+            && !self.deliver(flush, alerts, &target, reason, deadline, &mut attempt).await
         {
             return false;
         }
-        let (nflog, key) = (self.nflog.clone(), flush.key.to_owned());
-        let name = receiver.clone();
+        let (nflog, key, name) = (self.nflog.clone(), flush.key.to_owned(), target.name.clone());
         let recorded = tokio::task::spawn_blocking(move || {
             nflog.record(&key, &name, firing, resolved, attempt.memory, repeat)
         })
@@ -149,84 +143,25 @@ impl Pipeline {
         match recorded {
             Ok(Ok(())) => true,
             Ok(Err(e)) => {
-                tracing::error!(receiver, "a notification was sent but not remembered: {e}");
+                tracing::error!(receiver = target.name, "a notification was sent but not remembered: {e}");
                 false
             }
             Err(_) => false,
         }
     }
+}
 
-    async fn deliver(
-        &self,
-        flush: &Flush<'_>,
-        alerts: &[NotifiedAlert],
-        integration: &dyn Integration,
-        receiver: &str,
-        reason: Reason,
-        deadline: Instant,
-        attempt: &mut Attempt,
-    ) -> bool {
-        let kind = integration.kind();
-        let notification = Notification {
-            receiver: flush.route.receiver.clone(),
-            group_key: flush.key.to_owned(),
-            group_labels: flush.labels.clone(),
-            route_labels: flush.route.labels.clone(),
-            alerts: alerts.iter().filter(|a| integration.sends_resolved() || !a.resolved).cloned().collect(),
-            reason,
-            now: flush.now,
-        };
-        self.metrics.notifications.with(&[kind]).inc();
-        match self.attempts(integration, &notification, deadline, attempt).await {
-            Ok(attempts) => {
-                tracing::debug!(receiver, attempts, reason = reason.as_str(), "notification sent");
-                true
-            }
-            Err((error, attempts)) => {
-                self.metrics.failed.with(&[kind, error.reason.as_str()]).inc();
-                tracing::error!(receiver, attempts, "notification failed: {error}");
-                false
-            }
-        }
-    }
-
-    /// Tries until it works, cannot work, or the deadline has come.
-    async fn attempts(
-        &self,
-        integration: &dyn Integration,
-        notification: &Notification,
-        deadline: Instant,
-        attempt: &mut Attempt,
-    ) -> Result<u32, (NotifyError, u32)> {
-        let kind = integration.kind();
-        let (mut pause, mut attempts) = (BACKOFF_FIRST, 0);
-        loop {
-            attempts += 1;
-            let started = Instant::now();
-            self.metrics.requests.with(&[kind]).inc();
-            let sending = integration.notify(notification, attempt);
-            let result = match tokio::time::timeout_at(deadline, sending).await {
-                Ok(result) => result,
-                Err(_) => Err(NotifyError {
-                    retry: false,
-                    reason: FailureReason::DeadlineExceeded,
-                    message: "no answer before the group's deadline".into(),
-                }),
-            };
-            self.metrics.latency.with(&[kind]).observe(started.elapsed().as_secs_f64());
-            let error = match result {
-                Ok(()) => return Ok(attempts),
-                Err(error) => error,
-            };
-            self.metrics.requests_failed.with(&[kind]).inc();
-            if !error.retry || Instant::now() + pause >= deadline {
-                return Err((error, attempts));
-            }
-            if attempts == 1 {
-                tracing::warn!(integration = kind, "notification attempt failed, will retry: {error}");
-            }
-            tokio::time::sleep(pause).await;
-            pause = pause.mul_f64(BACKOFF_FACTOR).min(BACKOFF_MAX);
-        }
-    }
+/// A receiver's integrations by name; those of one kind are counted from 0.
+pub(crate) fn targets<'a>(
+    receiver: &'a str,
+    integrations: &'a [Arc<dyn Integration>],
+) -> impl Iterator<Item = Target<'a>> {
+    let mut counters: BTreeMap<&str, usize> = BTreeMap::new();
+    integrations.iter().map(move |integration| {
+        let counter = counters.entry(integration.kind()).or_insert(0);
+        let index = *counter;
+        *counter += 1;
+        let name = format!("{receiver}/{}/{index}", integration.kind());
+        Target { integration: integration.as_ref(), index, name }
+    })
 }

@@ -1,22 +1,27 @@
 //! Silences: matchers that mute alerts for a while, kept on disk.
+//!
+//! Which silences match an alert is remembered per alert, together with the version of the set it was found
+//! for. Every change makes a new version, and only what changed since is looked at the next time: thousands
+//! of silences cost nothing as long as they stay as they are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::hash::{BuildHasher, Hasher};
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 
 use model::{Labels, MatchOp, Matcher, TimestampNs};
 use platform::{Clock, Disk};
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::{Seat, StateKey};
-use crate::journal::Journal;
+use crate::journal::{Commit, Journal};
 use crate::manager::lock;
 use crate::matchers::{MatcherMode, is_label_name};
 use crate::mesh::silence_part;
+use crate::metrics::SilenceMetrics;
 
 /// A silence. `id` is empty for one that is to be created.
 #[derive(Debug, Clone)]
@@ -107,6 +112,9 @@ pub(crate) struct SilenceLimits {
     pub bytes: usize,
 }
 
+/// Changes that are remembered beyond twice the number of silences; after that all is looked at anew.
+const CHANGES_SLACK: usize = 1_000;
+
 pub(crate) struct Silences {
     clock: Arc<dyn Clock>,
     retention: Duration,
@@ -114,11 +122,26 @@ pub(crate) struct Silences {
     mode: MatcherMode,
     seat: Seat,
     state: Mutex<State>,
+    commit: Commit,
+    metrics: SilenceMetrics,
 }
 
 struct State {
-    by_id: BTreeMap<String, Silence>,
+    by_id: BTreeMap<String, Arc<Silence>>,
     journal: Journal,
+    /// Grows with every change.
+    version: u64,
+    /// Silences as they were set, by the version that made them so.
+    changes: Vec<(u64, Arc<Silence>)>,
+    /// By fingerprint of an alert's labels.
+    matching: HashMap<u64, Matching>,
+}
+
+/// The silences that match one alert and were not over when they were looked for.
+#[derive(Default)]
+struct Matching {
+    version: u64,
+    silences: Vec<Arc<Silence>>,
 }
 
 /// The stored form.
@@ -143,6 +166,7 @@ impl Silences {
         retention: Duration,
         limits: SilenceLimits,
         mode: MatcherMode,
+        metrics: SilenceMetrics,
     ) -> io::Result<Silences> {
         let (journal, recovered) = Journal::open(disk, path.to_owned())?;
         let mut by_id = BTreeMap::new();
@@ -151,7 +175,7 @@ impl Silences {
             // Later records of one id replace earlier ones.
             match decode(&record) {
                 Some(silence) => {
-                    by_id.insert(silence.id.clone(), silence);
+                    by_id.insert(silence.id.clone(), Arc::new(silence));
                 }
                 None => damaged += 1,
             }
@@ -164,8 +188,17 @@ impl Silences {
                 path.display()
             );
         }
-        let state = Mutex::new(State { by_id, journal });
-        Ok(Silences { clock, retention, limits, mode, seat: Seat::default(), state })
+        let state = State { by_id, journal, version: 1, changes: Vec::new(), matching: HashMap::new() };
+        Ok(Silences {
+            clock,
+            retention,
+            limits,
+            mode,
+            seat: Seat::default(),
+            state: Mutex::new(state),
+            commit: Commit::default(),
+            metrics,
+        })
     }
 
     /// Shares changes from this seat.
@@ -194,7 +227,8 @@ impl Silences {
             && can_update(previous, &silence, now)
         {
             self.check_size(&silence)?;
-            return self.store(&mut state, silence);
+            let id = self.store(&mut state, silence)?;
+            return self.commit(state).map(|()| id);
         }
         if self.limits.count > 0 && state.by_id.len() >= self.limits.count {
             let message = format!(
@@ -210,9 +244,10 @@ impl Silences {
         if let Some(previous) = previous
             && previous.state(now) != SilenceState::Expired
         {
-            self.store(&mut state, expired(previous, now))?;
+            self.store(&mut state, expired(&previous, now))?;
         }
-        self.store(&mut state, silence)
+        let id = self.store(&mut state, silence)?;
+        self.commit(state).map(|()| id)
     }
 
     fn check_size(&self, silence: &Silence) -> Result<(), SilenceError> {
@@ -225,13 +260,27 @@ impl Silences {
         Ok(())
     }
 
-    /// Durable first, told second, visible third.
+    /// Written first, told second, visible third.
     fn store(&self, state: &mut State, silence: Silence) -> Result<String, SilenceError> {
-        state.journal.append(&encode(&silence)).map_err(|e| SilenceError::Storage(e.to_string()))?;
+        state.journal.write(&encode(&silence)).map_err(|e| SilenceError::Storage(e.to_string()))?;
         self.tell(&silence);
         let id = silence.id.clone();
-        state.by_id.insert(id.clone(), silence);
+        state.insert(silence);
         Ok(id)
+    }
+
+    /// Waits until everything stored so far is durable.
+    fn commit(&self, state: MutexGuard<'_, State>) -> Result<(), SilenceError> {
+        self.synced(state).map_err(|e| SilenceError::Storage(e.to_string()))
+    }
+
+    fn synced(&self, state: MutexGuard<'_, State>) -> io::Result<()> {
+        let ticket = state.journal.written();
+        drop(state);
+        self.commit.wait(ticket, || {
+            let state = lock(&self.state);
+            (state.journal.file(), state.journal.written())
+        })
     }
 
     /// Tells the other members.
@@ -241,6 +290,12 @@ impl Silences {
         }
     }
 
+    /// Tells the other members what one of them told us.
+    pub fn tell_on(&self, silence: &Silence) {
+        self.metrics.state.propagated.inc();
+        self.tell(silence);
+    }
+
     /// Takes in what other members told (silences, each with the time at which it may be forgotten), where
     /// it is news; returns the news, which is durable by then.
     pub fn absorb(&self, received: Vec<(Silence, TimestampNs)>) -> io::Result<Vec<Silence>> {
@@ -248,14 +303,16 @@ impl Silences {
         let mut state = lock(&self.state);
         let mut fresh: BTreeMap<String, Silence> = BTreeMap::new();
         for (silence, expires_at) in received {
-            let known = fresh.get(&silence.id).or_else(|| state.by_id.get(&silence.id));
+            let known = state.by_id.get(&silence.id).map(|silence| &**silence);
+            let known = fresh.get(&silence.id).or(known);
             if expires_at >= now && known.is_none_or(|known| known.updated_at < silence.updated_at) {
                 fresh.insert(silence.id.clone(), silence);
             }
         }
         let records: Vec<Vec<u8>> = fresh.values().map(encode).collect();
-        state.journal.append_all(&records)?;
-        state.by_id.extend(fresh.clone());
+        state.journal.write_all(&records)?;
+        fresh.values().for_each(|silence| state.insert(silence.clone()));
+        self.synced(state)?;
         Ok(fresh.into_values().collect())
     }
 
@@ -265,28 +322,38 @@ impl Silences {
         let mut state = lock(&self.state);
         let silence = state.by_id.get(id).cloned().ok_or(SilenceError::NotFound)?;
         if silence.state(now) != SilenceState::Expired {
-            self.store(&mut state, expired(silence, now))?;
+            self.store(&mut state, expired(&silence, now))?;
         }
-        Ok(())
+        self.commit(state)
     }
 
-    pub fn get(&self, id: &str) -> Option<Silence> {
+    pub fn get(&self, id: &str) -> Option<Arc<Silence>> {
         lock(&self.state).by_id.get(id).cloned()
     }
 
     /// All silences, by id.
-    pub fn list(&self) -> Vec<Silence> {
+    pub fn list(&self) -> Vec<Arc<Silence>> {
         lock(&self.state).by_id.values().cloned().collect()
     }
 
-    /// Ids of the active silences that match, sorted.
-    pub fn muting(&self, labels: &Labels, now: TimestampNs) -> Vec<String> {
-        lock(&self.state)
-            .by_id
-            .values()
-            .filter(|s| s.state(now) == SilenceState::Active && Matcher::all_match(&s.matchers, labels))
-            .map(|s| s.id.clone())
-            .collect()
+    /// Answers for many alerts at once which silences mute them. Nobody else gets at the silences meanwhile.
+    pub fn muter(&self, now: TimestampNs) -> Muter<'_> {
+        self.metrics.state.queries.inc();
+        Muter { state: lock(&self.state), now, started: Instant::now(), metrics: &self.metrics }
+    }
+
+    /// Forgets what it remembered about alerts that are gone.
+    pub fn forget(&self, fingerprints: &[u64]) {
+        let mut state = lock(&self.state);
+        for fingerprint in fingerprints {
+            state.matching.remove(fingerprint);
+        }
+    }
+
+    /// Silences held, and changes remembered.
+    pub fn sizes(&self) -> [usize; 2] {
+        let state = lock(&self.state);
+        [state.by_id.len(), state.changes.len()]
     }
 
     /// How many silences are in each state: active, pending, expired.
@@ -310,19 +377,100 @@ impl Silences {
 
     /// Forgets silences that expired longer ago than the retention, and tidies the file.
     pub fn collect(&self) -> io::Result<()> {
+        self.metrics.state.maintenance.inc();
+        self.tidy().inspect_err(|_| self.metrics.state.maintenance_errors.inc())
+    }
+
+    fn tidy(&self) -> io::Result<()> {
+        let started = Instant::now();
         let horizon = self.clock.now_ns().saturating_sub(nanos(self.retention));
         let mut state = lock(&self.state);
         let before = state.by_id.len();
         state.by_id.retain(|_, silence| silence.ends_at > horizon);
-        if state.by_id.len() < before || state.journal.is_wasteful(state.by_id.len()) {
-            let records: Vec<Vec<u8>> = state.by_id.values().map(encode).collect();
+        let gone = before - state.by_id.len();
+        if gone > 0 {
+            state.look_anew();
+        }
+        self.metrics.state.gc_duration.observe(started.elapsed());
+        let started = Instant::now();
+        if gone > 0 || state.journal.is_wasteful(state.by_id.len()) {
+            let records: Vec<Vec<u8>> = state.by_id.values().map(|silence| encode(silence)).collect();
             state.journal.rewrite(&records)?;
         }
+        self.metrics.state.snapshot_duration.observe(started.elapsed());
         Ok(())
     }
 }
 
-fn expired(mut silence: Silence, now: TimestampNs) -> Silence {
+impl State {
+    fn insert(&mut self, silence: Silence) {
+        let silence = Arc::new(silence);
+        self.by_id.insert(silence.id.clone(), silence.clone());
+        self.version += 1;
+        self.changes.push((self.version, silence));
+        if self.changes.len() > 2 * self.by_id.len() + CHANGES_SLACK {
+            self.look_anew();
+        }
+    }
+
+    /// Forgets which silences match which alerts.
+    fn look_anew(&mut self) {
+        self.changes.clear();
+        self.matching.clear();
+    }
+}
+
+/// See [`Silences::muter`].
+pub(crate) struct Muter<'a> {
+    state: MutexGuard<'a, State>,
+    now: TimestampNs,
+    started: Instant,
+    metrics: &'a SilenceMetrics,
+}
+
+impl Muter<'_> {
+    /// Ids of the active silences that match, sorted. `fingerprint` is that of the labels.
+    pub fn muting(&mut self, fingerprint: u64, labels: &Labels) -> Vec<String> {
+        let (state, now) = (&mut *self.state, self.now);
+        if state.by_id.is_empty() {
+            return Vec::new();
+        }
+        let applies =
+            |s: &Silence| s.state(now) != SilenceState::Expired && Matcher::all_match(&s.matchers, labels);
+        let known = state.matching.entry(fingerprint).or_default();
+        if known.version == 0 {
+            self.metrics.scanned.add(state.by_id.len() as u64);
+            known.silences = state.by_id.values().filter(|s| applies(s)).cloned().collect();
+        } else if known.version < state.version {
+            let new = state.changes.partition_point(|(version, _)| *version <= known.version);
+            let changes = state.changes.get(new..).unwrap_or_default();
+            self.metrics.scanned.add(changes.len() as u64);
+            self.metrics.skipped.add(state.by_id.len().saturating_sub(changes.len()) as u64);
+            for (_, silence) in changes {
+                known.silences.retain(|s| s.id != silence.id);
+                if applies(silence) {
+                    known.silences.push(silence.clone());
+                }
+            }
+            known.silences.sort_by(|a, b| a.id.cmp(&b.id));
+        } else {
+            self.metrics.skipped.add(state.by_id.len() as u64);
+        }
+        known.version = state.version;
+        known.silences.retain(|s| s.state(now) != SilenceState::Expired);
+        let active = known.silences.iter().filter(|s| s.state(now) == SilenceState::Active);
+        active.map(|s| s.id.clone()).collect()
+    }
+}
+
+impl Drop for Muter<'_> {
+    fn drop(&mut self) {
+        self.metrics.state.query_duration.observe(self.started.elapsed().as_secs_f64());
+    }
+}
+
+fn expired(silence: &Silence, now: TimestampNs) -> Silence {
+    let mut silence = silence.clone();
     if silence.state(now) == SilenceState::Pending {
         silence.starts_at = now;
     }

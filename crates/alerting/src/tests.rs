@@ -2,6 +2,7 @@
 
 mod cluster;
 mod grammar;
+mod held;
 mod routing;
 mod sending;
 mod state;
@@ -96,7 +97,17 @@ impl Stage {
     }
 
     pub fn at(dir: Arc<tempfile::TempDir>, clock: Arc<dyn Clock>, sends_resolved: bool) -> Stage {
-        let options = Options { storage_path: dir.path().to_owned(), ..Options::default() };
+        Stage::with(dir, clock, sends_resolved, |_| {})
+    }
+
+    pub fn with(
+        dir: Arc<tempfile::TempDir>,
+        clock: Arc<dyn Clock>,
+        sends_resolved: bool,
+        change: impl FnOnce(&mut Options),
+    ) -> Stage {
+        let mut options = Options { storage_path: dir.path().to_owned(), ..Options::default() };
+        change(&mut options);
         let registry = expfmt::Registry::new();
         let manager = Alertmanager::open(options, Arc::new(OsDisk), clock.clone(), &registry).unwrap();
         let sink = Arc::new(Sink { sends_resolved, ..Sink::default() });
@@ -142,6 +153,12 @@ impl Stage {
             timeout: false,
         };
         self.manager.put(vec![(alert, has_end)]).unwrap();
+    }
+
+    pub fn views(&self) -> Vec<crate::AlertView> {
+        let mut views = Vec::new();
+        self.manager.query_alerts(&Default::default(), &mut |view| views.push(view));
+        views
     }
 
     pub async fn pass(&self, secs: u64) {

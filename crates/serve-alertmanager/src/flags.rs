@@ -20,11 +20,7 @@ pub const FLAGS: &[Flag] = &[
     Flag::switch("log.silences", false, "Write silences to the log when they change."),
     Flag::value("alerts.gc-interval", "30m", "Interval between alert GC."),
     Flag::value("alerts.max-alerts", "1000000", "Maximum number of alerts held at once. If 0, no limit."),
-    Flag::value(
-        "alerts.per-alertname-limit",
-        "0",
-        "Maximum number of alerts per alertname. Only 0 (no limit) is supported.",
-    ),
+    Flag::value("alerts.per-alertname-limit", "0", "Maximum number of alerts per alertname. If 0, no limit."),
     Flag::value(
         "dispatch.maintenance-interval",
         "30s",
@@ -106,7 +102,7 @@ pub const FLAGS: &[Flag] = &[
     Flag::value(
         "enable-feature",
         "",
-        "Comma-separated experimental features to enable: classic-mode, utf8-strict-mode.",
+        "Comma-separated experimental features to enable: alert-names-in-metrics, receiver-name-in-metrics, classic-mode, utf8-strict-mode.",
     ),
     Flag::value(
         "log.level",

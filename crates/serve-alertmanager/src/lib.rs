@@ -6,6 +6,7 @@
 
 mod config;
 mod flags;
+mod gate;
 mod handlers;
 mod model;
 mod routes;

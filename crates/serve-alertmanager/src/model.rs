@@ -2,19 +2,24 @@
 
 use std::collections::BTreeMap;
 
-use alerting::{AlertView, GroupView, Silence, format_matcher};
+use alerting::{AlertView, GroupView, Silence, fingerprint_text, format_matcher};
 use axum::body::Body;
 use axum::http::{StatusCode, header};
 use axum::response::Response;
+use model::civil::Civil;
 use model::{MatchOp, TimestampNs};
 use serde_json::{Value as Json, json};
-use template::time::Time;
 
 use crate::state::Shown;
 
 /// A JSON reply as Go's encoder ends it.
 pub fn reply(status: StatusCode, json: &Json) -> Response {
-    let mut response = Response::new(Body::from(format!("{json}\n")));
+    reply_bytes(status, format!("{json}\n").into_bytes())
+}
+
+/// A JSON reply that is written already.
+pub fn reply_bytes(status: StatusCode, json: Vec<u8>) -> Response {
+    let mut response = Response::new(Body::from(json));
     *response.status_mut() = status;
     let kind = header::HeaderValue::from_static("application/json");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
@@ -37,7 +42,28 @@ pub fn swagger_error(status: StatusCode, code: u32, message: &str) -> Response {
 
 /// Milliseconds and UTC.
 pub fn time(ns: TimestampNs) -> String {
-    Time::from_ns(ns).format("2006-01-02T15:04:05.000Z07:00")
+    let ms = ns.div_euclid(1_000_000);
+    let civil = Civil::of_unix(ms.div_euclid(1000));
+    format!(
+        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
+        civil.year,
+        civil.month,
+        civil.day,
+        civil.hour,
+        civil.minute,
+        civil.second,
+        ms.rem_euclid(1000)
+    )
+}
+
+/// `1.5s`, as Go prints a duration.
+pub fn go_duration(duration: std::time::Duration) -> String {
+    template::time::Duration(i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)).to_string()
+}
+
+/// `1h30m`, as configuration files have it.
+pub fn duration(duration: std::time::Duration) -> String {
+    model::duration::format(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))
 }
 
 pub fn labels(labels: &model::Labels) -> BTreeMap<&str, &str> {
@@ -51,43 +77,93 @@ pub fn receiver(name: &str, shown: &Shown) -> Json {
     }
 }
 
-pub fn alert(view: &AlertView) -> Json {
+/// Writes an alert as the API shows it. Lists of thousands of them are written straight to their bytes.
+pub fn write_alert(out: &mut Vec<u8>, view: &AlertView) {
     let alert = &view.alert;
-    let mut json = json!({
-        "annotations": alert.annotations,
-        "endsAt": time(alert.ends_at),
-        "fingerprint": view.fingerprint,
-        "receivers": view.receivers.iter().map(|name| json!({"name": name})).collect::<Vec<_>>(),
-        "startsAt": time(alert.starts_at),
-        "status": {
-            "inhibitedBy": view.inhibited_by,
-            "mutedBy": view.muted_by,
-            "silencedBy": view.silenced_by,
-            "state": view.state.as_str(),
-        },
-        "updatedAt": time(alert.updated_at),
+    out.extend_from_slice(b"{\"annotations\":");
+    write_map(out, alert.annotations.iter());
+    out.extend_from_slice(b",\"endsAt\":");
+    write_time(out, alert.ends_at);
+    out.extend_from_slice(b",\"fingerprint\":\"");
+    out.extend_from_slice(fingerprint_text(view.fingerprint).as_bytes());
+    out.extend_from_slice(b"\",\"receivers\":");
+    write_list(out, &view.routes, |out, route| {
+        out.extend_from_slice(b"{\"name\":");
+        write_text(out, &route.receiver);
+        out.push(b'}');
     });
-    if let Json::Object(map) = &mut json {
-        if !alert.generator_url.is_empty() {
-            map.insert("generatorURL".into(), alert.generator_url.as_str().into());
-        }
-        map.insert("labels".into(), json!(labels(&alert.labels)));
+    out.extend_from_slice(b",\"startsAt\":");
+    write_time(out, alert.starts_at);
+    out.extend_from_slice(b",\"status\":{\"inhibitedBy\":");
+    write_list(out, view.inhibited_by.as_slice(), |out, inhibition| {
+        write_text(out, &fingerprint_text(inhibition.source));
+    });
+    out.extend_from_slice(b",\"mutedBy\":");
+    write_list(out, &view.muted_by, |out, name| write_text(out, name));
+    out.extend_from_slice(b",\"silencedBy\":");
+    write_list(out, &view.silenced_by, |out, id| write_text(out, id));
+    out.extend_from_slice(b",\"state\":");
+    write_text(out, view.state.as_str());
+    out.extend_from_slice(b"},\"updatedAt\":");
+    write_time(out, alert.updated_at);
+    if !alert.generator_url.is_empty() {
+        out.extend_from_slice(b",\"generatorURL\":");
+        write_text(out, &alert.generator_url);
     }
-    json
+    out.extend_from_slice(b",\"labels\":");
+    write_map(out, alert.labels.iter());
+    out.push(b'}');
 }
 
-pub fn group(view: &GroupView) -> Json {
-    let mut json = json!({
-        "alerts": view.alerts.iter().map(alert).collect::<Vec<_>>(),
-        "labels": labels(&view.labels),
-        "receiver": {"name": view.receiver},
-    });
-    if let Json::Object(map) = &mut json
-        && !view.route_labels.is_empty()
-    {
-        map.insert("routeLabels".into(), json!(view.route_labels));
+pub fn write_group(out: &mut Vec<u8>, view: &GroupView) {
+    out.extend_from_slice(b"{\"alerts\":");
+    write_list(out, &view.alerts, write_alert);
+    out.extend_from_slice(b",\"labels\":");
+    write_map(out, view.labels.iter());
+    out.extend_from_slice(b",\"receiver\":{\"name\":");
+    write_text(out, &view.route.receiver);
+    out.push(b'}');
+    let route_labels = &view.route.labels;
+    if !route_labels.is_empty() {
+        out.extend_from_slice(b",\"routeLabels\":");
+        write_map(out, route_labels.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     }
-    json
+    out.push(b'}');
+}
+
+pub fn write_list<T>(out: &mut Vec<u8>, items: &[T], mut write: impl FnMut(&mut Vec<u8>, &T)) {
+    out.push(b'[');
+    for (i, item) in items.iter().enumerate() {
+        if i > 0 {
+            out.push(b',');
+        }
+        write(out, item);
+    }
+    out.push(b']');
+}
+
+fn write_map<'a>(out: &mut Vec<u8>, pairs: impl Iterator<Item = (&'a str, &'a str)>) {
+    out.push(b'{');
+    for (i, (name, value)) in pairs.enumerate() {
+        if i > 0 {
+            out.push(b',');
+        }
+        write_text(out, name);
+        out.push(b':');
+        write_text(out, value);
+    }
+    out.push(b'}');
+}
+
+fn write_text(out: &mut Vec<u8>, text: &str) {
+    // Writing to memory cannot fail.
+    let _ = serde_json::to_writer(out, text);
+}
+
+fn write_time(out: &mut Vec<u8>, ns: TimestampNs) {
+    out.push(b'"');
+    out.extend_from_slice(time(ns).as_bytes());
+    out.push(b'"');
 }
 
 pub fn silence(silence: &Silence, now: TimestampNs) -> Json {

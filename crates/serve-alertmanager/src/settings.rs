@@ -3,20 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use alerting::{Limits, MatcherMode, Options};
+use alerting::{Limits, MatcherMode, MetricLabels, Options};
 use flags::Flags;
 
 use crate::flags::FLAGS;
 
-/// Features of the original that change nothing here: their metrics are not offered yet.
-const IGNORED_FEATURES: [&str; 6] = [
-    "alert-names-in-metrics",
-    "receiver-name-in-metrics",
-    "group-key-in-metrics",
-    "auto-gomemlimit",
-    "auto-gomaxprocs",
-    "event-recorder",
-];
+/// Features of the original that change nothing here.
+const IGNORED_FEATURES: [&str; 4] =
+    ["group-key-in-metrics", "auto-gomemlimit", "auto-gomaxprocs", "event-recorder"];
 
 #[derive(Clone)]
 pub struct Settings {
@@ -28,6 +22,8 @@ pub struct Settings {
     pub route_prefix: String,
     pub options: Options,
     pub get_concurrency: usize,
+    /// How long a request to the API may take.
+    pub timeout: Option<Duration>,
     /// Shown by the status API; `None` when high availability is off.
     pub cluster_address: Option<String>,
     pub peer_name: String,
@@ -47,24 +43,11 @@ impl Settings {
         if let Some(peer) = flags.all("cluster.peer").first() {
             return Err(format!("--cluster.peer={peer}: clustering is not available yet"));
         }
-        for (name, what) in
-            [("web.config.file", "TLS and authentication are"), ("cluster.tls-config", "clustering is")]
-        {
-            if !flags.get(name).is_empty() {
-                return Err(format!("--{name}: {what} not available yet"));
-            }
+        if !flags.get("cluster.tls-config").is_empty() {
+            return Err("--cluster.tls-config: clustering is not available yet".into());
         }
         if flags.is_on("web.systemd-socket") {
             return Err("--web.systemd-socket: socket activation is not available yet".into());
-        }
-        if number("alerts.per-alertname-limit")? != 0 {
-            return Err("--alerts.per-alertname-limit: a limit per alertname is not available yet".into());
-        }
-        if duration("dispatch.start-delay")? != Duration::ZERO {
-            return Err("--dispatch.start-delay: a start delay is not available yet".into());
-        }
-        if duration("web.timeout")? != Duration::ZERO {
-            return Err("--web.timeout: a request timeout is not available yet".into());
         }
         let maintenance = |name: &str| -> Result<Duration, String> {
             match duration(name)? {
@@ -72,6 +55,7 @@ impl Settings {
                 interval => Ok(interval),
             }
         };
+        let (matcher_mode, metric_labels) = features(flags.get("enable-feature"))?;
         let options = Options {
             storage_path: PathBuf::from(flags.get("storage.path")),
             retention: duration("data.retention")?,
@@ -80,10 +64,14 @@ impl Settings {
             dispatch_maintenance_interval: maintenance("dispatch.maintenance-interval")?,
             limits: Limits {
                 alerts: number("alerts.max-alerts")?,
+                per_alertname: number("alerts.per-alertname-limit")?,
                 silences: number("silences.max-silences")?,
                 silence_bytes: number("silences.max-silence-size-bytes")?,
             },
-            matcher_mode: matcher_mode(flags.get("enable-feature"))?,
+            matcher_mode,
+            start_delay: duration("dispatch.start-delay")?,
+            metric_labels,
+            log_silences: flags.is_on("log.silences"),
         };
         let listen = match flags.all("web.listen-address") {
             [] => vec![":9093".to_owned()],
@@ -100,24 +88,33 @@ impl Settings {
             route_prefix: flags.get("web.route-prefix").to_owned(),
             options,
             get_concurrency: number("web.get-concurrency")?,
+            timeout: Some(duration("web.timeout")?).filter(|timeout| !timeout.is_zero()),
             cluster_address,
             peer_name: flags.get("cluster.peer-name").to_owned(),
         })
     }
 }
 
-fn matcher_mode(features: &str) -> Result<MatcherMode, String> {
-    let mut mode = MatcherMode::Fallback;
+/// What `--enable-feature` asks for.
+fn features(features: &str) -> Result<(MatcherMode, MetricLabels), String> {
+    let (mut mode, mut labels) = (MatcherMode::Fallback, MetricLabels::default());
     for feature in features.split(',').map(str::trim).filter(|f| !f.is_empty()) {
-        mode = match feature {
-            "classic-mode" => MatcherMode::Classic,
-            "utf8-strict-mode" => MatcherMode::Utf8,
+        match feature {
+            "classic-mode" if mode == MatcherMode::Utf8 => return Err(both_modes()),
+            "utf8-strict-mode" if mode == MatcherMode::Classic => return Err(both_modes()),
+            "classic-mode" => mode = MatcherMode::Classic,
+            "utf8-strict-mode" => mode = MatcherMode::Utf8,
+            "alert-names-in-metrics" => labels.alert_names = true,
+            "receiver-name-in-metrics" => labels.receiver_names = true,
             known if IGNORED_FEATURES.contains(&known) => {
-                tracing::warn!(service = "alertmanager", "feature {known:?} has no effect yet");
-                mode
+                tracing::warn!(service = "alertmanager", "feature {known:?} has no effect");
             }
             unknown => return Err(format!("unknown option '{unknown}' for --enable-feature")),
-        };
+        }
     }
-    Ok(mode)
+    Ok((mode, labels))
+}
+
+fn both_modes() -> String {
+    "cannot have both classic and UTF-8 modes enabled".into()
 }

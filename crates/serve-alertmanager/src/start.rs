@@ -8,6 +8,7 @@ use front::{Door, Host, Reload, Running, StartError};
 use platform::{Clock, Disk, OsDisk, SystemClock};
 
 use crate::config::{Loaded, load};
+use crate::gate::Gate;
 use crate::routes::router;
 use crate::settings::Settings;
 use crate::state::{Api, Cluster, ReloadMetrics, Shown};
@@ -76,10 +77,6 @@ pub async fn start(settings: Settings, parts: Parts, host: &Host) -> Result<Runn
             })
         })
     };
-    let readers = match settings.get_concurrency {
-        0 => std::thread::available_parallelism().map_or(8, usize::from).max(8),
-        given => given,
-    };
     let api = Api {
         manager: manager.clone(),
         shown,
@@ -87,7 +84,7 @@ pub async fn start(settings: Settings, parts: Parts, host: &Host) -> Result<Runn
         host: host.clone(),
         mode: settings.options.matcher_mode,
         cluster: Cluster { name: peer_name(&settings), address: settings.cluster_address.clone() },
-        readers: Arc::new(tokio::sync::Semaphore::new(readers)),
+        gate: Gate::new(settings.get_concurrency, settings.timeout, &host.registry),
     };
     let router = router(api, &prefix, &base);
     let mut running: Option<Running> = None;

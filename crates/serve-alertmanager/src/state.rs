@@ -9,6 +9,7 @@ use front::{Host, Reload};
 use serde_json::Value as Json;
 
 use crate::config::{Loaded, compile::ReceiverInfo};
+use crate::gate::Gate;
 
 /// Shared by all requests.
 #[derive(Clone)]
@@ -19,8 +20,7 @@ pub struct Api {
     pub host: Host,
     pub mode: MatcherMode,
     pub cluster: Cluster,
-    /// Bounds requests that read a lot.
-    pub readers: Arc<tokio::sync::Semaphore>,
+    pub gate: Gate,
 }
 
 /// What the API tells about the configuration in force.

@@ -131,7 +131,7 @@ async fn silences_and_their_changes_reach_the_others() {
 
     // The younger change wins, whichever way and however often changes travel.
     a.stage.pass(1).await;
-    let longer = Silence { comment: "second".into(), ..there };
+    let longer = Silence { comment: "second".into(), ..(*there).clone() };
     assert_eq!(b.stage.manager.set_silence(longer).unwrap(), id);
     let old = a.stage.manager.full_state(StateKey::Silences);
     let new = b.stage.manager.full_state(StateKey::Silences);

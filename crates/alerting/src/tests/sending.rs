@@ -169,7 +169,7 @@ async fn silenced_alerts_are_told_when_the_silence_ends() {
     s.put("Down", "b", &[], Ends::In(20_000));
     s.pass(31).await;
     assert_eq!(s.sink.told(), ["{}:{alertname=\"Down\"} first notification: +b"]);
-    let view = s.manager.query_alerts(&Default::default());
+    let view = s.views();
     let silenced: Vec<_> = view.iter().filter(|v| v.silenced_by == [id.clone()]).collect();
     assert_eq!((view.len(), silenced.len()), (2, 1));
     s.manager.expire_silence(&id).unwrap();
@@ -242,7 +242,7 @@ async fn muted_routes_are_silent_in_their_interval() {
     s.put("Down", "a", &[], Ends::In(20_000));
     s.pass(31).await;
     assert!(s.sink.told().is_empty());
-    assert_eq!(s.manager.query_alerts(&Default::default())[0].muted_by, ["nights"]);
+    assert_eq!(s.manager.query_groups(&Default::default())[0].alerts[0].muted_by, ["nights"]);
     // 46 minutes and 40 seconds after the start it is 23:00.
     s.pass(3000).await;
     assert_eq!(s.sink.told().len(), 1);

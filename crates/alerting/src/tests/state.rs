@@ -8,6 +8,7 @@ use model::Matcher;
 use platform::{Clock, Disk, ManualClock, PowerLoss, Random, SimDisk};
 
 use crate::journal::Journal;
+use crate::metrics::SilenceMetrics;
 use crate::silences::{SilenceLimits, Silences};
 use crate::{MatcherMode, Silence, SilenceError, SilenceState};
 
@@ -21,6 +22,7 @@ fn open(disk: &SimDisk, clock: &Arc<ManualClock>) -> Silences {
         Duration::from_secs(120 * 3600),
         SilenceLimits::default(),
         MatcherMode::Fallback,
+        SilenceMetrics::new(&expfmt::Registry::new()),
     )
     .unwrap()
 }
@@ -48,7 +50,7 @@ fn updates_keep_the_id_only_where_history_stays_true() {
 
     // Longer: the same silence.
     clock.advance(Duration::from_secs(60));
-    let longer = Silence { ends_at: stored.ends_at + HOUR, ..stored.clone() };
+    let longer = Silence { ends_at: stored.ends_at + HOUR, ..(*stored).clone() };
     assert_eq!(s.set(longer.clone()).unwrap(), id);
 
     // Other matchers: a new one, and the old one ends.
@@ -133,7 +135,7 @@ fn a_damaged_record_costs_only_itself() {
     let path = PathBuf::from("/d/x.journal");
     let (mut journal, _) = Journal::open(Arc::new(disk.clone()), path.clone()).unwrap();
     for text in ["one", "two", "three"] {
-        journal.append(text.as_bytes()).unwrap();
+        journal.write(text.as_bytes()).unwrap();
     }
     drop(journal);
     // Magic 8, record one 8 + 3, header of two 8: the first byte of "two".

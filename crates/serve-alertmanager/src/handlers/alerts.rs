@@ -11,48 +11,51 @@ use serde_json::Value as Json;
 
 use crate::handlers::body::{self, malformed, parse_body, required};
 use crate::handlers::query::alert_query;
-use crate::model::{self as wire, error_text, reply};
+use crate::model::{self as wire, error_text};
 use crate::state::Api;
 
 /// Alerts in one request.
 const ALERTS_MAX: usize = 100_000;
 
 pub async fn list(State(api): State<Api>, params: Params) -> Response {
-    let query = match alert_query(&params, api.mode) {
+    let query = match alert_query(&params, &api) {
         Ok(query) => query,
         Err(refused) => return *refused,
     };
-    read(&api.clone(), move || {
-        let views = api.manager.query_alerts(&query);
-        views.iter().map(wire::alert).collect()
+    blocking(move || {
+        let mut out = vec![b'['];
+        api.manager.query_alerts(&query, &mut |view| {
+            if out.len() > 1 {
+                out.push(b',');
+            }
+            wire::write_alert(&mut out, &view);
+        });
+        out.extend_from_slice(b"]\n");
+        out
     })
     .await
 }
 
 pub async fn groups(State(api): State<Api>, params: Params) -> Response {
-    let query = match alert_query(&params, api.mode) {
+    let query = match alert_query(&params, &api) {
         Ok(query) => query,
         Err(refused) => return *refused,
     };
-    read(&api.clone(), move || {
-        let views = api.manager.query_groups(&query);
-        views.iter().map(wire::group).collect()
+    blocking(move || {
+        let mut out = Vec::new();
+        wire::write_list(&mut out, &api.manager.query_groups(&query), wire::write_group);
+        out.push(b'\n');
+        out
     })
     .await
 }
 
-/// Runs a large read away from the request threads, a bounded number at a time.
-async fn read(api: &Api, work: impl FnOnce() -> Json + Send + 'static) -> Response {
-    let Ok(permit) = api.readers.clone().try_acquire_owned() else {
-        let limit = "Limit of concurrent GET requests reached, try again later.\n";
-        return (StatusCode::SERVICE_UNAVAILABLE, limit).into_response();
-    };
-    let done = tokio::task::spawn_blocking(move || {
-        let json = work();
-        drop(permit);
-        reply(StatusCode::OK, &json)
-    });
-    done.await.unwrap_or_else(|_| error_text(StatusCode::INTERNAL_SERVER_ERROR, "the query failed"))
+/// Writes a large JSON reply away from the request threads.
+async fn blocking(work: impl FnOnce() -> Vec<u8> + Send + 'static) -> Response {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(bytes) => wire::reply_bytes(StatusCode::OK, bytes),
+        Err(_) => error_text(StatusCode::INTERNAL_SERVER_ERROR, "the query failed"),
+    }
 }
 
 pub async fn post(State(api): State<Api>, headers: HeaderMap, bytes: Bytes) -> Response {

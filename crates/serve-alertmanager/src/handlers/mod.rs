@@ -3,6 +3,7 @@
 pub mod alerts;
 pub mod body;
 pub mod manage;
+pub mod own;
 pub mod query;
 pub mod silences;
 pub mod status;

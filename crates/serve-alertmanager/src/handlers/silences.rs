@@ -1,5 +1,7 @@
 //! `/api/v2/silences` and `/api/v2/silence/{id}`.
 
+use std::sync::Arc;
+
 use alerting::{Silence, SilenceError, SilenceState};
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -21,7 +23,7 @@ pub async fn list(State(api): State<Api>, params: Params) -> Response {
     };
     let now = api.manager.clock().now_ns();
     let shows = |state: SilenceState| flag(&params, state.as_str());
-    let mut silences: Vec<Silence> = api
+    let mut silences: Vec<Arc<Silence>> = api
         .manager
         .silences()
         .into_iter()

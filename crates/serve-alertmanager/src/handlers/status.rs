@@ -1,15 +1,13 @@
 //! Status and receivers, and what is left of API v1.
 
-use std::collections::BTreeMap;
-
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use front::Params;
-use model::{Labels, Matcher};
 use serde_json::{Value as Json, json};
 
-use crate::model::{error_text, receiver, reply, time};
+use crate::handlers::query::receivers as wanted_receivers;
+use crate::model::{receiver, reply, time};
 use crate::state::Api;
 
 pub async fn v2(State(api): State<Api>) -> Response {
@@ -48,19 +46,14 @@ pub async fn gone() -> Response {
 }
 
 pub async fn receivers(State(api): State<Api>, params: Params) -> Response {
-    let mut matchers: Vec<Matcher> = Vec::new();
-    for text in params.all("receiver_matchers") {
-        match alerting::parse_matchers(text, api.mode) {
-            Ok(parsed) => matchers.extend(parsed),
-            Err(e) => return error_text(StatusCode::BAD_REQUEST, &e),
-        }
-    }
-    let shown = api.shown();
-    let accepts = |labels: &BTreeMap<String, String>| {
-        Matcher::all_match(&matchers, &Labels::from_pairs(labels.clone()))
+    let wanted = match wanted_receivers(&params, &api) {
+        Ok(wanted) => wanted,
+        Err(refused) => return *refused,
     };
-    let list: Json =
-        shown.receivers.iter().filter(|r| accepts(&r.labels)).map(|r| receiver(&r.name, &shown)).collect();
+    let shown = api.shown();
+    let is_wanted = |name: &str| wanted.as_ref().is_none_or(|names| names.contains(name));
+    let receivers = shown.receivers.iter().filter(|r| is_wanted(&r.name));
+    let list: Json = receivers.map(|r| receiver(&r.name, &shown)).collect();
     reply(StatusCode::OK, &list)
 }
 
