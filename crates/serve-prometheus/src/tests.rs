@@ -271,7 +271,7 @@ async fn rules_are_listed_and_filtered() {
     );
     assert_eq!(
         (&group["rules"][1]["state"], &group["rules"][1]["duration"]),
-        (&json!("inactive"), &json!(0))
+        (&json!("unknown"), &json!(0))
     );
     let (_, body) = f.get("/api/v1/rules?type=alert&match[]=%7Bsev=%22low%22%7D").await;
     assert_eq!(body["data"]["groups"][0]["rules"].as_array().unwrap().len(), 1);

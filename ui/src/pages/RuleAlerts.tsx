@@ -7,7 +7,7 @@ import { PageHeader } from "../ui/PageHeader";
 import { usePolled } from "../ui/usePolled";
 
 const POLL_MS = 10_000;
-const order = ["firing", "pending", "inactive"];
+const order = ["firing", "pending", "inactive", "unknown"];
 
 export default function RuleAlerts() {
   const list = usePolled(rules, POLL_MS);
@@ -15,7 +15,7 @@ export default function RuleAlerts() {
   const all = createMemo(() =>
     (list.data()?.groups ?? []).flatMap((g) => g.rules.filter((r) => r.type === "alerting")).sort((a, b) => order.indexOf(a.state ?? "inactive") - order.indexOf(b.state ?? "inactive") || a.name.localeCompare(b.name)),
   );
-  const shown = () => all().filter((r) => showInactive() || r.state !== "inactive");
+  const shown = () => all().filter((r) => showInactive() || r.state === "firing" || r.state === "pending");
   const count = (s: string) => all().filter((r) => r.state === s).length;
   return (
     <div class="page">
