@@ -1,5 +1,9 @@
-//! JSON as Go's encoder writes it: `<`, `>` and `&` escaped, map keys sorted.
+//! JSON as Go's encoder writes it: `<`, `>` and `&` escaped, floats in the shortest form.
 
+use std::io::{self, Write};
+
+use serde::Serialize;
+use serde_json::ser::Formatter;
 use serde_json::{Map, Value as Json};
 use template::Value;
 
@@ -8,15 +12,57 @@ pub(crate) fn encode(value: &Value) -> String {
     go_text(&to_json(value))
 }
 
-/// Serialises like Go's `json.Marshal`.
-pub(crate) fn go_text(json: &Json) -> String {
-    // Only characters inside strings can be these three.
-    json.to_string()
-        .replace('&', "\\u0026")
-        .replace('<', "\\u003c")
-        .replace('>', "\\u003e")
-        .replace('\u{2028}', "\\u2028")
-        .replace('\u{2029}', "\\u2029")
+/// Serialises like Go's `json.Marshal`. Maps are written in their own order: Go's are sorted by key, so they are
+/// to be sorted ones here.
+pub(crate) fn go_text<T: Serialize + ?Sized>(value: &T) -> String {
+    let mut out = Vec::new();
+    // Writing to memory cannot fail, and all keys are texts.
+    let written = value.serialize(&mut serde_json::Serializer::with_formatter(&mut out, Go));
+    debug_assert!(written.is_ok(), "{written:?}");
+    String::from_utf8(out).unwrap_or_default()
+}
+
+/// Serialises like Go's `json.Encoder`, which ends with a line break.
+pub(crate) fn go_line<T: Serialize + ?Sized>(value: &T) -> String {
+    go_text(value) + "\n"
+}
+
+/// For `skip_serializing_if`: what Go's `omitempty` leaves out.
+pub(crate) fn is_empty<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+struct Go;
+
+impl Formatter for Go {
+    fn write_string_fragment<W: ?Sized + Write>(&mut self, out: &mut W, fragment: &str) -> io::Result<()> {
+        let mut from = 0;
+        for (at, c) in fragment.char_indices() {
+            let escaped = match c {
+                '&' => "\\u0026",
+                '<' => "\\u003c",
+                '>' => "\\u003e",
+                '\u{2028}' => "\\u2028",
+                '\u{2029}' => "\\u2029",
+                _ => continue,
+            };
+            out.write_all(&fragment.as_bytes()[from..at])?;
+            out.write_all(escaped.as_bytes())?;
+            from = at + c.len_utf8();
+        }
+        out.write_all(&fragment.as_bytes()[from..])
+    }
+
+    fn write_f64<W: ?Sized + Write>(&mut self, out: &mut W, value: f64) -> io::Result<()> {
+        let magnitude = value.abs();
+        if magnitude != 0.0 && !(1e-6..1e21).contains(&magnitude) {
+            // `1e30` here is `1e+30` there.
+            let text = format!("{value:e}");
+            let signed = if text.contains("e-") { text } else { text.replace('e', "e+") };
+            return out.write_all(signed.as_bytes());
+        }
+        write!(out, "{value}")
+    }
 }
 
 fn to_json(value: &Value) -> Json {
@@ -67,4 +113,12 @@ fn record(object: &dyn template::Object) -> Json {
         }
     }
     Json::Object(out)
+}
+
+/// The data of a notification as an object, in the order of the original's.
+pub(crate) fn data_object(data: &Value) -> Map<String, Json> {
+    match to_json(data) {
+        Json::Object(map) => map,
+        _ => Map::new(),
+    }
 }

@@ -1,31 +1,37 @@
-//! How notifications look and travel: webhook, Slack and email.
+//! How notifications look and travel: the eighteen kinds of receivers.
 //!
-//! Each receiver kind has its settings (one entry of `webhook_configs`, say, as the configuration file
-//! writes it) and an [`alerting::Integration`] that makes one attempt at sending. Texts come from
-//! [`Templates`], secrets are read at the moment of sending, and an error says whether trying again may
-//! help.
+//! Each kind has its settings (one entry of `webhook_configs`, say, as the configuration file writes it) and an
+//! [`alerting::Integration`] that makes one attempt at sending. Texts come from [`Templates`], secrets are read
+//! at the moment of sending, and an error says whether trying again may help.
 //!
-//! Invariant: nothing is retried here, and nothing is remembered; that is the pipeline's business.
+//! `receivers` has one file per kind; beside it are what they share: `rendering` expands texts, `http` makes a
+//! request, `mail` speaks SMTP, `aws` signs, `json` writes what Go would write.
+//!
+//! Invariant: nothing is retried here, and what must be known again at the next attempt is kept by the pipeline
+//! (see [`alerting::Attempt::memory`]).
 
+mod address;
+mod aws;
 mod data;
-mod email;
+mod duration;
 mod functions;
-mod headers;
 mod http;
 mod json;
-mod message;
-mod settings;
-mod slack;
-mod smtp;
+mod mail;
+mod payload;
+mod receivers;
+mod rendering;
+mod secrets;
 mod templates;
-mod webhook;
+mod text;
 
 #[cfg(test)]
 mod tests;
 
+pub use address::Address;
+/// How an HTTP receiver is reached.
+pub use client::HttpClientConfig as HttpSettings;
 pub use data::notification_data;
-pub use email::EmailIntegration;
-pub use settings::{EmailSettings, HttpSettings, SlackAction, SlackField, SlackSettings, WebhookSettings};
-pub use slack::SlackIntegration;
+pub use duration::GoDuration;
+pub use receivers::*;
 pub use templates::Templates;
-pub use webhook::WebhookIntegration;

@@ -1,9 +1,10 @@
-//! Receivers: whom to tell, with what the global section adds.
+//! Receivers: whom to tell. Each kind of integration has its list; `global` fills in what the entries leave to
+//! the global section.
 
-mod email;
-mod http;
-mod slack;
-mod webhook;
+mod chat;
+mod duty;
+mod global;
+mod plain;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,38 +12,84 @@ use std::sync::Arc;
 
 use alerting::Integration;
 use notify::{
-    EmailIntegration, EmailSettings, SlackIntegration, SlackSettings, Templates, WebhookIntegration,
-    WebhookSettings,
+    DiscordIntegration, DiscordSettings, EmailIntegration, EmailSettings, IncidentioIntegration,
+    IncidentioSettings, JiraIntegration, JiraSettings, MattermostIntegration, MattermostSettings,
+    MsTeamsIntegration, MsTeamsSettings, MsTeamsV2Integration, MsTeamsV2Settings, OpsGenieIntegration,
+    OpsGenieSettings, PagerDutyIntegration, PagerDutySettings, PushoverIntegration, PushoverSettings,
+    RocketChatIntegration, RocketChatSettings, SlackIntegration, SlackSettings, SnsIntegration, SnsSettings,
+    TelegramIntegration, TelegramSettings, Templates, VictorOpsIntegration, VictorOpsSettings,
+    WeChatIntegration, WeChatSettings, WebexIntegration, WebexSettings, WebhookIntegration, WebhookSettings,
+    settings_list,
 };
 use serde::Deserialize;
 
+use self::global::Complete;
 use super::Global;
-
-type Unsupported = Option<Vec<serde_json::Value>>;
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Receiver {
     pub name: String,
     pub labels: Option<BTreeMap<String, String>>,
-    pub webhook_configs: Option<Vec<WebhookSettings>>,
-    pub slack_configs: Option<Vec<SlackSettings>>,
-    pub email_configs: Option<Vec<EmailSettings>>,
-    pub discord_configs: Unsupported,
-    pub incidentio_configs: Unsupported,
-    pub jira_configs: Unsupported,
-    pub mattermost_configs: Unsupported,
-    pub msteams_configs: Unsupported,
-    pub msteamsv2_configs: Unsupported,
-    pub opsgenie_configs: Unsupported,
-    pub pagerduty_configs: Unsupported,
-    pub pushover_configs: Unsupported,
-    pub rocketchat_configs: Unsupported,
-    pub sns_configs: Unsupported,
-    pub telegram_configs: Unsupported,
-    pub victorops_configs: Unsupported,
-    pub webex_configs: Unsupported,
-    pub wechat_configs: Unsupported,
+    #[serde(deserialize_with = "settings_list")]
+    pub discord_configs: Vec<DiscordSettings>,
+    #[serde(deserialize_with = "settings_list")]
+    pub email_configs: Vec<EmailSettings>,
+    #[serde(deserialize_with = "settings_list")]
+    pub incidentio_configs: Vec<IncidentioSettings>,
+    #[serde(deserialize_with = "settings_list")]
+    pub pagerduty_configs: Vec<PagerDutySettings>,
+    #[serde(deserialize_with = "settings_list")]
+    pub slack_configs: Vec<SlackSettings>,
+    #[serde(deserialize_with = "settings_list")]
+    pub webhook_configs: Vec<WebhookSettings>,
+    #[serde(deserialize_with = "settings_list")]
+    pub opsgenie_configs: Vec<OpsGenieSettings>,
+    #[serde(deserialize_with = "settings_list")]
+    pub wechat_configs: Vec<WeChatSettings>,
+    #[serde(deserialize_with = "settings_list")]
+    pub pushover_configs: Vec<PushoverSettings>,
+    #[serde(deserialize_with = "settings_list")]
+    pub victorops_configs: Vec<VictorOpsSettings>,
+    #[serde(deserialize_with = "settings_list")]
+    pub sns_configs: Vec<SnsSettings>,
+    #[serde(deserialize_with = "settings_list")]
+    pub telegram_configs: Vec<TelegramSettings>,
+    #[serde(deserialize_with = "settings_list")]
+    pub webex_configs: Vec<WebexSettings>,
+    #[serde(deserialize_with = "settings_list")]
+    pub msteams_configs: Vec<MsTeamsSettings>,
+    #[serde(deserialize_with = "settings_list")]
+    pub msteamsv2_configs: Vec<MsTeamsV2Settings>,
+    #[serde(deserialize_with = "settings_list")]
+    pub jira_configs: Vec<JiraSettings>,
+    #[serde(deserialize_with = "settings_list")]
+    pub rocketchat_configs: Vec<RocketChatSettings>,
+    #[serde(deserialize_with = "settings_list")]
+    pub mattermost_configs: Vec<MattermostSettings>,
+}
+
+/// Where the integrations of a receiver are made, one kind after the other.
+struct Builder<'a> {
+    global: &'a Global,
+    dir: &'a Path,
+    templates: &'a Arc<Templates>,
+    made: Vec<Arc<dyn Integration>>,
+}
+
+impl Builder<'_> {
+    fn add<S: Complete + Clone, I: Integration + 'static>(
+        &mut self,
+        entries: &[S],
+        make: impl Fn(S, Arc<Templates>) -> Result<I, String>,
+    ) -> Result<(), String> {
+        for entry in entries {
+            let mut settings = entry.clone();
+            settings.complete(self.global, self.dir)?;
+            self.made.push(Arc::new(make(settings, self.templates.clone())?));
+        }
+        Ok(())
+    }
 }
 
 impl Receiver {
@@ -58,31 +105,6 @@ impl Receiver {
                 self.name
             ));
         }
-        for (kind, entries) in [
-            ("discord_configs", &self.discord_configs),
-            ("incidentio_configs", &self.incidentio_configs),
-            ("jira_configs", &self.jira_configs),
-            ("mattermost_configs", &self.mattermost_configs),
-            ("msteams_configs", &self.msteams_configs),
-            ("msteamsv2_configs", &self.msteamsv2_configs),
-            ("opsgenie_configs", &self.opsgenie_configs),
-            ("pagerduty_configs", &self.pagerduty_configs),
-            ("pushover_configs", &self.pushover_configs),
-            ("rocketchat_configs", &self.rocketchat_configs),
-            ("sns_configs", &self.sns_configs),
-            ("telegram_configs", &self.telegram_configs),
-            ("victorops_configs", &self.victorops_configs),
-            ("webex_configs", &self.webex_configs),
-            ("wechat_configs", &self.wechat_configs),
-        ] {
-            if entries.as_ref().is_some_and(|entries| !entries.is_empty()) {
-                return Err(format!(
-                    "receiver {:?}: {kind} is not supported yet (supported: email_configs, slack_configs, \
-                     webhook_configs)",
-                    self.name
-                ));
-            }
-        }
         Ok(())
     }
 
@@ -93,25 +115,32 @@ impl Receiver {
         labels
     }
 
+    /// The receiver's integrations, in the original's order of kinds.
     pub(crate) fn compile(
         &self,
         global: &Global,
         dir: &Path,
         templates: &Arc<Templates>,
     ) -> Result<Vec<Arc<dyn Integration>>, String> {
-        let mut out: Vec<Arc<dyn Integration>> = Vec::new();
-        for settings in self.webhook_configs.iter().flatten() {
-            let settings = webhook::complete(settings.clone(), global, dir);
-            out.push(Arc::new(WebhookIntegration::new(settings, templates.clone())?));
-        }
-        for settings in self.email_configs.iter().flatten() {
-            let settings = email::complete(settings.clone(), global, dir)?;
-            out.push(Arc::new(EmailIntegration::new(settings, templates.clone())?));
-        }
-        for settings in self.slack_configs.iter().flatten() {
-            let settings = slack::complete(settings.clone(), global, dir);
-            out.push(Arc::new(SlackIntegration::new(settings, templates.clone())?));
-        }
-        Ok(out)
+        let mut b = Builder { global, dir, templates, made: Vec::new() };
+        b.add(&self.webhook_configs, WebhookIntegration::new)?;
+        b.add(&self.email_configs, EmailIntegration::new)?;
+        b.add(&self.pagerduty_configs, PagerDutyIntegration::new)?;
+        b.add(&self.opsgenie_configs, OpsGenieIntegration::new)?;
+        b.add(&self.wechat_configs, WeChatIntegration::new)?;
+        b.add(&self.slack_configs, SlackIntegration::new)?;
+        b.add(&self.victorops_configs, VictorOpsIntegration::new)?;
+        b.add(&self.pushover_configs, PushoverIntegration::new)?;
+        b.add(&self.sns_configs, SnsIntegration::new)?;
+        b.add(&self.telegram_configs, TelegramIntegration::new)?;
+        b.add(&self.discord_configs, DiscordIntegration::new)?;
+        b.add(&self.webex_configs, WebexIntegration::new)?;
+        b.add(&self.msteams_configs, MsTeamsIntegration::new)?;
+        b.add(&self.msteamsv2_configs, MsTeamsV2Integration::new)?;
+        b.add(&self.jira_configs, JiraIntegration::new)?;
+        b.add(&self.incidentio_configs, IncidentioIntegration::new)?;
+        b.add(&self.rocketchat_configs, RocketChatIntegration::new)?;
+        b.add(&self.mattermost_configs, MattermostIntegration::new)?;
+        Ok(b.made)
     }
 }

@@ -5,8 +5,12 @@
 
 use std::io;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+
+use super::md5::hmac_hex;
 
 /// RFC 5321 allows 512; some servers are more talkative.
 const LINE_BYTES_MAX: usize = 4 << 10;
@@ -24,6 +28,7 @@ pub(crate) struct Smtp {
     pending: Vec<u8>,
     /// The server's extensions, in capitals, as `EHLO` listed them.
     extensions: Vec<String>,
+    is_encrypted: bool,
 }
 
 /// Why it went wrong.
@@ -38,21 +43,11 @@ pub(crate) enum SmtpError {
     },
 }
 
-impl SmtpError {
-    /// 4xx answers and broken connections may pass; 5xx answers will not.
-    pub fn is_transient(&self) -> bool {
-        match self {
-            SmtpError::Network(_) => true,
-            SmtpError::Refused { code, .. } => *code < 500,
-        }
-    }
-}
-
 impl std::fmt::Display for SmtpError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             SmtpError::Network(e) => write!(f, "{e}"),
-            SmtpError::Refused { step, code, text } => write!(f, "{step}: {code} {text}"),
+            SmtpError::Refused { code, text, .. } => write!(f, "{code} {text}"),
         }
     }
 }
@@ -65,8 +60,8 @@ impl From<io::Error> for SmtpError {
 
 impl Smtp {
     /// Starts the conversation: waits for the greeting and introduces itself as `hello`.
-    pub async fn start(stream: Box<dyn Stream>, hello: &str) -> Result<Smtp, SmtpError> {
-        let mut smtp = Smtp { stream, pending: Vec::new(), extensions: Vec::new() };
+    pub async fn start(stream: Box<dyn Stream>, is_encrypted: bool, hello: &str) -> Result<Smtp, SmtpError> {
+        let mut smtp = Smtp { stream, pending: Vec::new(), extensions: Vec::new(), is_encrypted };
         smtp.reply("greeting", 220).await?;
         smtp.introduce(hello).await?;
         Ok(smtp)
@@ -108,9 +103,22 @@ impl Smtp {
     ) -> Result<Smtp, SmtpError> {
         self.command("STARTTLS", "STARTTLS", 220).await?;
         let stream = wrap_tls(self.stream, tls, name).await?;
-        let mut smtp = Smtp { stream, pending: Vec::new(), extensions: Vec::new() };
+        let mut smtp = Smtp { stream, pending: Vec::new(), extensions: Vec::new(), is_encrypted: true };
         smtp.introduce(hello).await?;
         Ok(smtp)
+    }
+
+    pub fn is_encrypted(&self) -> bool {
+        self.is_encrypted
+    }
+
+    /// Answers the server's challenge with a digest: the secret itself does not travel (RFC 2195).
+    pub async fn auth_cram_md5(&mut self, user: &str, secret: &str) -> Result<(), SmtpError> {
+        let challenge = self.command("AUTH", "AUTH CRAM-MD5", 334).await?;
+        let challenge = challenge.first().map(String::as_str).unwrap_or_default();
+        let challenge = STANDARD.decode(challenge).map_err(|_| broken("the challenge is not base64"))?;
+        let answer = format!("{user} {}", hmac_hex(secret.as_bytes(), &challenge));
+        self.command("AUTH", &base64(&answer), 235).await.map(|_| ())
     }
 
     pub async fn auth_plain(&mut self, identity: &str, user: &str, password: &str) -> Result<(), SmtpError> {
@@ -124,14 +132,21 @@ impl Smtp {
         self.command("AUTH", &base64(password), 235).await.map(|_| ())
     }
 
-    /// Hands over one message.
-    pub async fn send(&mut self, from: &str, to: &[String], message: &str) -> Result<(), SmtpError> {
-        self.command("MAIL", &format!("MAIL FROM:<{from}>"), 250).await?;
+    /// Hands over one message; returns what the server said to it.
+    pub async fn send(&mut self, from: &str, to: &[String], message: &str) -> Result<String, SmtpError> {
+        let mut mail = format!("MAIL FROM:<{from}>");
+        for (extension, parameter) in [("8BITMIME", " BODY=8BITMIME"), ("SMTPUTF8", " SMTPUTF8")] {
+            if self.offers(extension) {
+                mail.push_str(parameter);
+            }
+        }
+        self.command("MAIL", &mail, 250).await?;
         for address in to {
             self.command("RCPT", &format!("RCPT TO:<{address}>"), 250).await?;
         }
         self.command("DATA", "DATA", 354).await?;
         let mut body = String::with_capacity(message.len() + 16);
+        let message = message.strip_suffix("\r\n").unwrap_or(message);
         for row in message.split("\r\n") {
             // A line that is a dot would end the message.
             if row.starts_with('.') {
@@ -143,10 +158,10 @@ impl Smtp {
         body.push_str(".\r\n");
         self.stream.write_all(body.as_bytes()).await?;
         self.stream.flush().await?;
-        self.reply("DATA", 250).await?;
+        let said = self.reply("DATA", 250).await?;
         // The message is delivered; how the server takes its leave does not matter.
         let _ = self.command("QUIT", "QUIT", 221).await;
-        Ok(())
+        Ok(said.join(" "))
     }
 
     async fn command(
@@ -209,8 +224,7 @@ fn broken(message: &str) -> SmtpError {
 }
 
 fn base64(text: &str) -> String {
-    use base64::Engine;
-    base64::engine::general_purpose::STANDARD.encode(text)
+    STANDARD.encode(text)
 }
 
 pub(crate) async fn connect(host: &str, port: u16) -> Result<Box<dyn Stream>, SmtpError> {

@@ -1,28 +1,33 @@
 //! Mail headers and addresses that cannot be made to say something else.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+/// The longest encoded word, without `=?utf-8?q?` and `?=` (RFC 2047).
+const WORD_CHARS_MAX: usize = 75 - 12;
 
-/// One header line. Line breaks in the value become spaces, so a value cannot add a header; what is not
-/// printable ASCII is sent as an encoded word (RFC 2047).
+/// One header line. What is not printable ASCII, line breaks among it, is sent as encoded words: a value cannot
+/// add a header.
 pub(crate) fn line(name: &str, value: &str) -> String {
-    let clean: String = value.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    let clean = clean.trim();
-    if clean.is_ascii() {
-        return format!("{}: {clean}\r\n", name_only(name));
+    format!("{}: {}\r\n", name_only(name), encoded(value))
+}
+
+/// The "Q" encoding of RFC 2047, where it is needed.
+fn encoded(value: &str) -> String {
+    if value.bytes().all(|byte| (b' '..=b'~').contains(&byte) || byte == b'\t') {
+        return value.to_owned();
     }
-    // An encoded word holds at most 75 characters, 45 bytes before encoding.
-    let mut words: Vec<String> = Vec::new();
-    let mut chunk = String::new();
-    for c in clean.chars() {
-        if chunk.len() + c.len_utf8() > 42 {
-            words.push(std::mem::take(&mut chunk));
+    let (mut words, mut word) = (Vec::new(), String::new());
+    for c in value.chars() {
+        let piece = match c {
+            ' ' => "_".to_owned(),
+            '!'..='~' if !"=?_".contains(c) => c.to_string(),
+            _ => c.encode_utf8(&mut [0; 4]).bytes().map(|byte| format!("={byte:02X}")).collect(),
+        };
+        if word.len() + piece.len() > WORD_CHARS_MAX {
+            words.push(std::mem::take(&mut word));
         }
-        chunk.push(c);
+        word.push_str(&piece);
     }
-    words.push(chunk);
-    let words: Vec<String> = words.iter().map(|w| format!("=?utf-8?B?{}?=", STANDARD.encode(w))).collect();
-    format!("{}: {}\r\n", name_only(name), words.join("\r\n "))
+    words.push(word);
+    words.iter().map(|word| format!("=?utf-8?q?{word}?=")).collect::<Vec<_>>().join(" ")
 }
 
 fn name_only(name: &str) -> String {
