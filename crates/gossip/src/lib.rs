@@ -14,12 +14,26 @@
 //!
 //! Invariant: what the shared state means is unknown here: it is bytes that somebody merges.
 
+mod address;
 mod core;
 mod crypt;
 mod lzw;
+mod member;
 mod message;
+mod metrics;
 mod msgpack;
 mod packet;
+mod peers;
 mod queue;
 mod random;
+mod stream;
 mod suspicion;
+mod tls;
+mod transport;
+mod ulid;
+
+pub use address::{canonical, split as split_address};
+pub use core::Peer;
+pub use crypt::KeyRing;
+pub use member::{Member, Settings, State};
+pub use tls::Tls;

@@ -128,6 +128,7 @@ impl<'a> Reader<'a> {
     }
 
     /// What has not been read.
+    #[cfg(test)]
     pub fn rest(&self) -> &'a [u8] {
         self.rest
     }

@@ -9,3 +9,6 @@ pub mod loki;
 pub mod otlp;
 pub mod protobuf;
 pub mod remote;
+
+/// The trait that encodes and decodes the messages of [`alertmanager`].
+pub use prost;

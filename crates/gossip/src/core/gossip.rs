@@ -34,6 +34,13 @@ impl Core {
         }
     }
 
+    /// Tells everybody once more that we leave, and what else is still to be told; nothing when all was.
+    pub fn say_goodbye(&mut self, now: Time, out: &mut Vec<Effect>) {
+        if self.has_news() {
+            self.gossip(now, out);
+        }
+    }
+
     /// News that fit into `room` bytes: of members first.
     fn news(&mut self, room: usize) -> Vec<Vec<u8>> {
         let mut parts = Vec::new();

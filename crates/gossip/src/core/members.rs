@@ -3,6 +3,8 @@
 //! An incarnation orders what is said of a member: only the member itself raises it, to take back what
 //! others believe. At the same incarnation bad news win over good ones.
 
+use std::collections::BTreeSet;
+
 use super::{Core, Effect, Event, GOSSIP_TO_THE_DEAD, MEMBERS_MAX, Member, Peer, Time};
 use crate::message::{Alive, Dead, Message, Node, NodeState, Suspect, VERSIONS};
 use crate::suspicion::Suspicion;
@@ -60,7 +62,6 @@ impl Core {
             return;
         }
         let peer = Peer { name: alive.node.clone(), address: alive.addr };
-        out.push(Effect::Event(Event::Announced(alive.node.clone())));
         let mut moved = false;
         match self.members.get(&alive.node) {
             None if self.members.len() >= MEMBERS_MAX => {
@@ -75,6 +76,7 @@ impl Core {
                 return;
             }
         }
+        out.push(Effect::Event(Event::Announced(alive.node.clone())));
         if is_us {
             let same =
                 alive.incarnation == self.incarnation && alive.versions == VERSIONS && alive.meta.is_empty();
@@ -186,6 +188,11 @@ impl Core {
         self.has_left = true;
         let name = self.options.name.clone();
         self.on_dead(now, Dead { incarnation: self.incarnation, node: name.clone(), from: name }, out);
+    }
+
+    /// Names of all members in mind, the living and the gone.
+    pub fn names(&self) -> BTreeSet<String> {
+        self.members.keys().cloned().collect()
     }
 
     /// Everything we know of members, for an exchange.

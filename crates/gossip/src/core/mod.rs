@@ -218,10 +218,6 @@ impl Core {
         core
     }
 
-    pub fn options(&self) -> &Options {
-        &self.options
-    }
-
     /// Takes in a message that came in a packet.
     pub fn handle(&mut self, now: Time, from: SocketAddr, message: Message, out: &mut Vec<Effect>) {
         match message {
