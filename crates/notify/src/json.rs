@@ -70,6 +70,7 @@ fn to_json(value: &Value) -> Json {
         Value::Nil => Json::Null,
         Value::Bool(b) => Json::Bool(*b),
         Value::Int(n) => Json::from(*n),
+        Value::Byte(n) => Json::from(*n),
         Value::Float(v) => Json::from(*v),
         Value::Str(s) | Value::Html(s) | Value::Url(s) => Json::from(&**s),
         Value::Time(t) => Json::from(t.format("2006-01-02T15:04:05.999999999Z07:00")),

@@ -17,9 +17,12 @@ pub enum Kind {
     Str,
     Time,
     Duration,
+    /// A list or map whose [`Value::type_name`] is this, for example `[]string` or `template.KV`.
+    Named(&'static str),
 }
 
 impl Kind {
+    /// The type in Go's notation.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Kind::Any => "interface {}",
@@ -29,7 +32,13 @@ impl Kind {
             Kind::Str => "string",
             Kind::Time => "time.Time",
             Kind::Duration => "time.Duration",
+            Kind::Named(name) => name,
         }
+    }
+
+    /// Whether `nil` is a value of this type: interfaces, lists and maps.
+    pub(crate) fn can_be_nil(self) -> bool {
+        matches!(self, Kind::Any | Kind::Named(_))
     }
 }
 
@@ -63,7 +72,63 @@ impl Call<'_> {
     }
 }
 
-type Body = Arc<dyn Fn(&Call<'_>) -> Result<Value, String> + Send + Sync>;
+type Closure = Arc<dyn Fn(&Call<'_>) -> Result<Value, String> + Send + Sync>;
+
+/// A value as the executor sees it.
+///
+/// There may be none: that is what a lookup of something missing gives, and is not the same as a nil. And it
+/// may be boxed: an element of a list or map of anything, whose type Go takes to be `interface {}`. Both show
+/// in error messages, and end when the value passes through a pipeline.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Maybe {
+    pub value: Option<Value>,
+    pub boxed: bool,
+}
+
+impl Maybe {
+    pub fn none() -> Maybe {
+        Maybe::default()
+    }
+
+    pub fn plain(value: Value) -> Maybe {
+        Maybe { value: Some(value), boxed: false }
+    }
+
+    /// An element of `container`.
+    pub fn element(container: &Value, value: Value) -> Maybe {
+        let name = container.type_name();
+        Maybe { value: Some(value), boxed: name.ends_with("interface {}") || name.ends_with("any") }
+    }
+
+    pub fn as_ref(&self) -> Option<&Value> {
+        self.value.as_ref()
+    }
+
+    /// The value out of its box; a nil in a box is nothing.
+    pub fn unboxed(self) -> Maybe {
+        Maybe { value: self.value.filter(|value| !matches!(value, Value::Nil)), boxed: false }
+    }
+
+    pub fn type_name(&self) -> &str {
+        match &self.value {
+            Some(Value::Nil) | None => "interface {}",
+            Some(_) if self.boxed => "interface {}",
+            Some(value) => value.type_name(),
+        }
+    }
+}
+
+#[derive(Clone)]
+pub(crate) enum Body {
+    Closure(Closure),
+    /// Go's own functions see whether an argument is nil or missing.
+    Builtin(fn(&[Maybe]) -> Result<Maybe, String>),
+    /// `and` and `or` stop early, so the executor evaluates them.
+    And,
+    Or,
+    /// `call` names its argument in errors.
+    Call,
+}
 
 #[derive(Clone)]
 pub(crate) struct Function {
@@ -106,7 +171,7 @@ impl Functions {
         params: &[Kind],
         body: impl Fn(&Call<'_>) -> Result<Value, String> + Send + Sync + 'static,
     ) -> &mut Self {
-        self.insert(name, params, None, Arc::new(body))
+        self.insert(name, params, None, Body::Closure(Arc::new(body)))
     }
 
     /// Adds a function that takes any number of `rest` after its fixed parameters.
@@ -117,17 +182,22 @@ impl Functions {
         rest: Kind,
         body: impl Fn(&Call<'_>) -> Result<Value, String> + Send + Sync + 'static,
     ) -> &mut Self {
-        self.insert(name, params, Some(rest), Arc::new(body))
+        self.insert(name, params, Some(rest), Body::Closure(Arc::new(body)))
     }
 
-    fn insert(&mut self, name: &str, params: &[Kind], rest: Option<Kind>, body: Body) -> &mut Self {
+    pub(crate) fn insert(
+        &mut self,
+        name: &str,
+        params: &[Kind],
+        rest: Option<Kind>,
+        body: Body,
+    ) -> &mut Self {
         self.table.insert(name.to_owned(), Function { params: params.to_vec(), rest, body });
         self
     }
 
     pub fn contains(&self, name: &str) -> bool {
-        // These two stop early, so the executor has them.
-        matches!(name, "and" | "or") || self.table.contains_key(name)
+        self.table.contains_key(name)
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&Function> {

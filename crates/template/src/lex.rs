@@ -4,7 +4,7 @@
 //! comments are resolved here. The first lexical error becomes the last token, so that the parser
 //! reports it when (and only when) it gets that far, as the original does.
 
-use crate::number::quote;
+use crate::number::{is_print, quote};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tok {
@@ -381,20 +381,33 @@ impl<'a> Lexer<'a> {
     }
 
     fn number(&mut self) -> Lexed {
-        self.eat("+-");
-        let digits = if self.eat("0") {
-            if self.eat("xX") {
-                "0123456789abcdefABCDEF_"
-            } else if self.eat("oO") {
-                "01234567_"
-            } else if self.eat("bB") {
-                "01_"
-            } else {
-                "0123456789_"
+        let bad =
+            |lexer: &Self| Err(format!("bad number syntax: {}", quote(&lexer.input[lexer.start..lexer.pos])));
+        if !self.scan_number() {
+            return bad(self);
+        }
+        if self.peek().is_some_and(|c| matches!(c, '+' | '-')) {
+            // Only a complex constant goes on after its first part.
+            if !self.scan_number() || !self.input[..self.pos].ends_with('i') {
+                return bad(self);
             }
-        } else {
-            "0123456789_"
-        };
+        }
+        self.emit(Tok::Number);
+        Ok(())
+    }
+
+    fn scan_number(&mut self) -> bool {
+        self.eat("+-");
+        let mut digits = "0123456789_";
+        if self.eat("0") {
+            if self.eat("xX") {
+                digits = "0123456789abcdefABCDEF_";
+            } else if self.eat("oO") {
+                digits = "01234567_";
+            } else if self.eat("bB") {
+                digits = "01_";
+            }
+        }
         self.eat_all(digits);
         if self.eat(".") {
             self.eat_all(digits);
@@ -408,12 +421,12 @@ impl<'a> Lexer<'a> {
             self.eat("+-");
             self.eat_all("0123456789_");
         }
+        self.eat("i");
         if self.peek().is_some_and(is_alphanumeric) {
             self.next();
-            return Err(format!("bad number syntax: {}", quote(&self.input[self.start..self.pos])));
+            return false;
         }
-        self.emit(Tok::Number);
-        Ok(())
+        true
     }
 
     fn eat(&mut self, any: &str) -> bool {
@@ -444,5 +457,5 @@ fn is_alphanumeric(c: char) -> bool {
 
 /// Go's `%#U`: `U+0026 '&'`.
 fn unicode(c: char) -> String {
-    if c.is_control() { format!("U+{:04X}", c as u32) } else { format!("U+{:04X} '{c}'", c as u32) }
+    if is_print(c) { format!("U+{:04X} '{c}'", c as u32) } else { format!("U+{:04X}", c as u32) }
 }

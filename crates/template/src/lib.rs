@@ -19,6 +19,7 @@
 mod builtins;
 mod compare;
 mod error;
+mod eval;
 mod exec;
 mod functions;
 mod html;
@@ -39,5 +40,5 @@ pub use error::Error;
 pub use functions::{Call, Functions, Kind};
 pub use number::quote;
 pub use printf::{display, sprintf};
-pub use set::Set;
-pub use value::{Object, Value};
+pub use set::{MissingKey, Set};
+pub use value::{Object, Signature, Value};

@@ -3,15 +3,17 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::number::Number;
+use crate::number::{Number, quote};
 
 /// A named template: its tree and the source it came from.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Tree {
     pub name: String,
     /// The name of the text this template was defined in; positions are relative to it.
     pub parse_name: Arc<str>,
     pub text: Arc<str>,
+    /// Where the body begins.
+    pub pos: usize,
     pub root: Vec<Node>,
 }
 
@@ -25,33 +27,45 @@ impl Tree {
     pub fn location(&self, pos: usize) -> String {
         let before = self.text.get(..pos).unwrap_or(&self.text);
         let column = before.rfind('\n').map_or(pos, |newline| pos - newline - 1);
-        format!("{}:{}:{column}", self.parse_name, 1 + before.matches('\n').count())
+        format!("{}:{}:{column}", self.parse_name, self.line(pos))
+    }
+
+    /// The line of a byte offset, counted from one.
+    pub fn line(&self, pos: usize) -> usize {
+        1 + self.text.get(..pos).unwrap_or(&self.text).matches('\n').count()
     }
 }
 
 /// One element of a template body.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Node {
     Text(String),
     Action(Pipe),
     If(Branch),
     With(Branch),
     Range(Branch),
-    Template { pos: usize, name: String, pipe: Option<Pipe> },
-    Break,
-    Continue,
+    Template(TemplateCall),
+    Break(usize),
+    Continue(usize),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Branch {
-    pub pos: usize,
     pub pipe: Pipe,
     pub body: Vec<Node>,
     pub otherwise: Vec<Node>,
 }
 
+/// `{{template "name" pipe}}`
+#[derive(Debug, Clone)]
+pub(crate) struct TemplateCall {
+    pub pos: usize,
+    pub name: String,
+    pub pipe: Option<Pipe>,
+}
+
 /// `$x, $y := cmd | cmd`
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Pipe {
     pub pos: usize,
     pub variables: Vec<String>,
@@ -60,18 +74,34 @@ pub(crate) struct Pipe {
 }
 
 /// An operand and its arguments.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Command {
+    pub pos: usize,
     pub args: Vec<Operand>,
 }
 
-#[derive(Debug)]
+impl Command {
+    /// A call of `name` without arguments.
+    pub fn call(pos: usize, name: &str) -> Command {
+        Command { pos, args: vec![Operand { pos, kind: OperandKind::Identifier(name.to_owned()) }] }
+    }
+
+    /// The function this command calls, when it calls one.
+    pub fn identifier(&self) -> Option<&str> {
+        match self.args.first().map(|operand| &operand.kind) {
+            Some(OperandKind::Identifier(name)) => Some(name),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
 pub(crate) struct Operand {
     pub pos: usize,
     pub kind: OperandKind,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum OperandKind {
     Dot,
     Nil,
@@ -108,7 +138,21 @@ impl fmt::Display for Pipe {
 
 impl fmt::Display for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        separated(f, &self.args, " ")
+        for (i, arg) in self.args.iter().enumerate() {
+            f.write_str(if i > 0 { " " } else { "" })?;
+            arg.nested(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl Operand {
+    /// As part of something larger a pipeline stands in parentheses.
+    fn nested(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            OperandKind::Pipe(pipe) => write!(f, "({pipe})"),
+            _ => write!(f, "{self}"),
+        }
     }
 }
 
@@ -123,17 +167,21 @@ impl fmt::Display for Operand {
             OperandKind::Identifier(name) => f.write_str(name),
             OperandKind::Field(fields) => fields.iter().try_for_each(|name| write!(f, ".{name}")),
             OperandKind::Variable(parts) => separated(f, parts, "."),
-            OperandKind::Pipe(pipe) => write!(f, "({pipe})"),
+            OperandKind::Pipe(pipe) => write!(f, "{pipe}"),
             OperandKind::Chain(operand, fields) => {
-                write!(f, "{operand}")?;
+                operand.nested(f)?;
                 fields.iter().try_for_each(|name| write!(f, ".{name}"))
             }
         }
     }
 }
 
-impl fmt::Display for Branch {
+impl fmt::Display for TemplateCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.pipe)
+        write!(f, "{{{{template {}", quote(&self.name))?;
+        if let Some(pipe) = &self.pipe {
+            write!(f, " {pipe}")?;
+        }
+        f.write_str("}}")
     }
 }

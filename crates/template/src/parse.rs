@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::error::Error;
 use crate::lex::{Tok, Token, tokens};
-use crate::node::{Branch, Command, Node, Operand, OperandKind, Pipe, Tree};
+use crate::node::{Branch, Command, Node, Operand, OperandKind, Pipe, TemplateCall, Tree};
 use crate::number::{Number, quote, unquote};
 
 /// Nesting deeper than this is refused; it keeps recursion within any stack.
@@ -138,6 +138,7 @@ impl Parser<'_> {
     }
 
     fn top(&mut self, name: &str) -> Parsed<()> {
+        let pos = self.peek().pos;
         let mut root = Vec::new();
         loop {
             let token = self.peek();
@@ -162,11 +163,11 @@ impl Parser<'_> {
                 Err(end) => return self.fail(format!("unexpected {}", end.text())),
             }
         }
-        self.add(name.to_owned(), root)
+        self.add(name.to_owned(), pos, root)
     }
 
-    fn add(&mut self, name: String, root: Vec<Node>) -> Parsed<()> {
-        let tree = Tree { name, parse_name: self.parse_name.clone(), text: self.text.clone(), root };
+    fn add(&mut self, name: String, pos: usize, root: Vec<Node>) -> Parsed<()> {
+        let tree = Tree { name, parse_name: self.parse_name.clone(), text: self.text.clone(), pos, root };
         match self.trees.iter_mut().find(|t| t.name == tree.name) {
             None => self.trees.push(tree),
             Some(old) if old.is_empty() => *old = tree,
@@ -183,16 +184,24 @@ impl Parser<'_> {
         let token = self.next_non_space();
         let name = self.template_name(&token, context)?;
         self.expect(Tok::RightDelim, context)?;
-        // A definition has a scope of its own.
+        self.separate_body(name, context)
+    }
+
+    /// The body of a `define` or `block`: a template with a scope of its own.
+    fn separate_body(&mut self, name: String, context: &str) -> Parsed<()> {
         let outer_vars = std::mem::replace(&mut self.vars, vec!["$".to_owned()]);
         let outer_depth = std::mem::take(&mut self.range_depth);
+        let outer_line = std::mem::take(&mut self.action_line);
+        let pos = self.peek_non_space().pos;
         let (body, end) = self.list()?;
         self.vars = outer_vars;
         self.range_depth = outer_depth;
         if end != ListEnd::End {
             return self.fail(format!("unexpected {} in {context}", end.text()));
         }
-        self.add(name, body)
+        self.add(name, pos, body)?;
+        self.action_line = outer_line;
+        Ok(())
     }
 
     fn template_name(&mut self, token: &Token, context: &str) -> Parsed<String> {
@@ -269,7 +278,7 @@ impl Parser<'_> {
         if self.range_depth == 0 {
             return self.fail(format!("{{{{{}}}}} outside {{{{range}}}}", word.val));
         }
-        Ok(if word.kind == Tok::Break { Node::Break } else { Node::Continue })
+        Ok(if word.kind == Tok::Break { Node::Break(word.pos) } else { Node::Continue(word.pos) })
     }
 
     fn branch(&mut self, context: &str) -> Parsed<Branch> {
@@ -302,7 +311,7 @@ impl Parser<'_> {
         }
         self.vars.truncate(vars);
         self.nesting -= 1;
-        Ok(Branch { pos: pipe.pos, pipe, body, otherwise })
+        Ok(Branch { pipe, body, otherwise })
     }
 
     fn block(&mut self) -> Parsed<Node> {
@@ -310,14 +319,8 @@ impl Parser<'_> {
         let token = self.next_non_space();
         let name = self.template_name(&token, context)?;
         let pipe = self.pipeline(context, Tok::RightDelim)?;
-        let outer_vars = std::mem::replace(&mut self.vars, vec!["$".to_owned()]);
-        let (body, end) = self.list()?;
-        self.vars = outer_vars;
-        if end != ListEnd::End {
-            return self.fail(format!("unexpected {} in {context}", end.text()));
-        }
-        self.add(name.clone(), body)?;
-        Ok(Node::Template { pos: token.pos, name, pipe: Some(pipe) })
+        self.separate_body(name.clone(), context)?;
+        Ok(Node::Template(TemplateCall { pos: token.pos, name, pipe: Some(pipe) }))
     }
 
     fn template_call(&mut self) -> Parsed<Node> {
@@ -329,7 +332,7 @@ impl Parser<'_> {
             self.backup();
             pipe = Some(self.pipeline(context, Tok::RightDelim)?);
         }
-        Ok(Node::Template { pos: token.pos, name, pipe })
+        Ok(Node::Template(TemplateCall { pos: token.pos, name, pipe }))
     }
 
     fn pipeline(&mut self, context: &str, end: Tok) -> Parsed<Pipe> {
@@ -415,6 +418,7 @@ impl Parser<'_> {
     }
 
     fn command(&mut self) -> Parsed<Command> {
+        let pos = self.peek_non_space().pos;
         let mut args = Vec::new();
         loop {
             // Leading blanks belong to nobody.
@@ -434,7 +438,7 @@ impl Parser<'_> {
         if args.is_empty() {
             return self.fail("empty command");
         }
-        Ok(Command { args })
+        Ok(Command { pos, args })
     }
 
     fn operand(&mut self) -> Parsed<Option<Operand>> {
@@ -513,8 +517,8 @@ impl Parser<'_> {
 pub(crate) fn called(nodes: &[Node], out: &mut HashSet<String>) {
     for node in nodes {
         match node {
-            Node::Template { name, .. } => {
-                out.insert(name.clone());
+            Node::Template(call) => {
+                out.insert(call.name.clone());
             }
             Node::If(branch) | Node::With(branch) | Node::Range(branch) => {
                 called(&branch.body, out);

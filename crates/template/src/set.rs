@@ -5,21 +5,41 @@ use std::collections::{BTreeMap, HashSet};
 use crate::error::Error;
 use crate::exec;
 use crate::functions::Functions;
-use crate::html::HtmlSink;
+use crate::html;
 use crate::node::Tree;
 use crate::parse;
 use crate::value::Value;
+
+/// What a lookup of a key that a map does not have gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MissingKey {
+    /// No value; printed, `<no value>`. Go's own default.
+    Default,
+    /// The zero value of the map's elements: the empty string or nil. Ours, because nearly every user of
+    /// templates here sets it.
+    #[default]
+    Zero,
+    /// The end of the execution.
+    Error,
+}
 
 /// Named templates and the functions they may use.
 #[derive(Debug, Clone, Default)]
 pub struct Set {
     functions: std::sync::Arc<Functions>,
     trees: BTreeMap<String, std::sync::Arc<Tree>>,
+    missing_key: MissingKey,
 }
 
 impl Set {
     pub fn new(functions: Functions) -> Set {
-        Set { functions: std::sync::Arc::new(functions), trees: BTreeMap::new() }
+        Set { functions: std::sync::Arc::new(functions), ..Set::default() }
+    }
+
+    /// Sets what missing keys give (Go's `missingkey` option).
+    pub fn missing_key(&mut self, mode: MissingKey) -> &mut Set {
+        self.missing_key = mode;
+        self
     }
 
     /// Adds the template `name` and everything `text` defines. A later definition replaces an earlier
@@ -56,20 +76,38 @@ impl Set {
 
     /// Runs a template as `text/template` does.
     pub fn execute(&self, name: &str, data: &Value) -> Result<String, Error> {
-        let mut out = String::new();
-        exec::execute(self, name, data, &mut out)?;
-        Ok(out)
+        exec::execute(self, name, data)
     }
 
-    /// Runs a template as `html/template` does: values are escaped for the place they appear in.
+    /// Runs a template as `html/template` does: values are escaped for the place they appear in. Fails when
+    /// that place is not the same on every way through the template.
     pub fn execute_html(&self, name: &str, data: &Value) -> Result<String, Error> {
-        let mut out = HtmlSink::default();
-        exec::execute(self, name, data, &mut out)?;
-        Ok(out.into_string())
+        exec::execute(&html::escape(self, name)?, name, data)
+    }
+
+    /// This set with some trees replaced or added.
+    pub(crate) fn with(&self, trees: Vec<Tree>, functions: std::sync::Arc<Functions>) -> Set {
+        let mut set = Set { functions, ..self.clone() };
+        for tree in trees {
+            set.trees.insert(tree.name.clone(), std::sync::Arc::new(tree));
+        }
+        set
+    }
+
+    pub(crate) fn missing_key_mode(&self) -> MissingKey {
+        self.missing_key
     }
 
     pub(crate) fn functions(&self) -> &Functions {
         &self.functions
+    }
+
+    pub(crate) fn functions_shared(&self) -> std::sync::Arc<Functions> {
+        self.functions.clone()
+    }
+
+    pub(crate) fn shared_tree(&self, name: &str) -> Option<std::sync::Arc<Tree>> {
+        self.trees.get(name).cloned()
     }
 
     pub(crate) fn tree(&self, name: &str) -> Option<&Tree> {

@@ -186,7 +186,7 @@ fn parse_errors() {
 fn execution_errors() {
     fails(
         "{{.Count.Nope}}",
-        "template: t:1:8: executing \"t\" at <.Count.Nope>: can't evaluate field Nope in type int",
+        "template: t:1:8: executing \"t\" at <.Count.Nope>: can't evaluate field Nope in type interface {}",
     );
     fails(
         "{{.Nope.X}}",
@@ -212,7 +212,7 @@ fn execution_errors() {
     );
     fails(
         "{{eq 1 \"a\"}}",
-        "template: t:1:2: executing \"t\" at <eq 1 \"a\">: error calling eq: incompatible types for comparison",
+        "template: t:1:2: executing \"t\" at <eq 1 \"a\">: error calling eq: incompatible types for comparison: int and string",
     );
     fails(
         "{{index .Items 9}}",
@@ -226,6 +226,32 @@ fn execution_errors() {
         "{{define \"a\"}}{{template \"a\" .}}{{end}}{{template \"a\" .}}",
         "template: t:1:25: executing \"a\" at <{{template \"a\" .}}>: exceeded maximum template depth (100)",
     );
+}
+
+#[test]
+fn one_execution_is_bounded() {
+    let check = |text: &str, expected: &str| {
+        let error = render(text).expect_err(text);
+        assert!(error.ends_with(expected), "{text}: {error}");
+    };
+    check("{{range 1000000000}}{{end}}", "execution takes more than 10000000 steps");
+    check("{{range 1000000}}{{printf \"%0999d\" 1}}{{end}}", "output is longer than 16777216 bytes");
+    check(
+        "{{define \"a\"}}{{tmpl \"a\" .}}{{end}}{{template \"a\" .}}",
+        "exceeded maximum template depth (50)",
+    );
+    let nested = format!("{{{{define \"a\"}}}}{}{{{{template \"a\" .}}}}", "{{if 1}}".repeat(90))
+        + &"{{end}}".repeat(91)
+        + "{{template \"a\" .}}";
+    check(&nested, "execution nests deeper than 500 levels");
+    fails("{{2i}}", "template: t:1: imaginary numbers are not supported: \"2i\"");
+
+    let mut set = Set::new(functions());
+    let loops = "{{range .Items}}a".repeat(40) + &"{{end}}".repeat(40);
+    set.parse("t", &loops).unwrap();
+    let error = set.execute_html("t", &data()).unwrap_err().to_string();
+    assert!(error.ends_with("escaping takes more than 200000 steps"), "{error}");
+    assert!(set.execute_html("nope", &data()).unwrap_err().to_string().contains("\"nope\" is undefined"));
 }
 
 #[test]

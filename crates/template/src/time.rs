@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use model::civil::Civil;
 
-use crate::value::Value;
+use crate::functions::Kind;
+use crate::value::{Object, Signature, Value};
 
 mod layout;
 pub use layout::parse;
@@ -106,17 +107,54 @@ impl Time {
     pub fn add(&self, d: Duration) -> Time {
         let nanos = i64::from(self.nanos) + d.0.rem_euclid(1_000_000_000);
         Time {
-            unix: self.unix + d.0.div_euclid(1_000_000_000) + nanos.div_euclid(1_000_000_000),
+            unix: self
+                .unix
+                .saturating_add(d.0.div_euclid(1_000_000_000))
+                .saturating_add(nanos.div_euclid(1_000_000_000)),
             nanos: nanos.rem_euclid(1_000_000_000) as u32,
             zone: self.zone.clone(),
         }
     }
 
+    /// How far this time lies above a multiple of `ns` since the zero time.
+    fn above_multiple(&self, ns: i64) -> i64 {
+        if ns <= 0 {
+            return 0;
+        }
+        let since_zero =
+            (i128::from(self.unix) - i128::from(ZERO_UNIX)) * 1_000_000_000 + i128::from(self.nanos);
+        since_zero.rem_euclid(i128::from(ns)) as i64
+    }
+
+    /// The same time of day that many years, months and days later; days that do not exist run over.
+    fn add_date(&self, years: i64, months: i64, days: i64) -> Time {
+        let civil = self.civil();
+        let (year, month) = (civil.year.saturating_add(years), i64::from(civil.month) - 1);
+        let month = month.saturating_add(months);
+        let year = year.saturating_add(month.div_euclid(12)).clamp(-200_000_000, 200_000_000);
+        let first = days_from_civil(year, month.rem_euclid(12) as u32 + 1);
+        let day = first.saturating_add(i64::from(civil.day) - 1).saturating_add(days);
+        let seconds = i64::from(civil.hour) * 3600 + i64::from(civil.minute) * 60 + i64::from(civil.second);
+        let local = day.saturating_mul(86_400).saturating_add(seconds);
+        let naive = Time { unix: local.saturating_sub(i64::from(self.offset().0)), ..self.clone() };
+        // The zone's offset may be another one then.
+        Time { unix: local.saturating_sub(i64::from(naive.offset().0)), ..naive }
+    }
+
     pub fn sub(&self, other: &Time) -> Duration {
-        let ns = i128::from(self.unix - other.unix) * 1_000_000_000 + i128::from(self.nanos)
+        let ns = (i128::from(self.unix) - i128::from(other.unix)) * 1_000_000_000 + i128::from(self.nanos)
             - i128::from(other.nanos);
         Duration(ns.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64)
     }
+}
+
+/// Days from 1 January 1970 to the first of a month.
+fn days_from_civil(year: i64, month: u32) -> i64 {
+    // Years begin in March here, so that the leap day is the last one.
+    let year = if month <= 2 { year - 1 } else { year };
+    let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let day_of_year = (153 * (i64::from(month) + if month > 2 { -3 } else { 9 }) + 2) / 5;
+    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + day_of_year - 719_468
 }
 
 /// `2006-01-02 15:04:05.999999999 -0700 MST`
@@ -169,61 +207,135 @@ impl fmt::Display for Duration {
     }
 }
 
-/// Methods of `time.Time`; `None` when there is no such method.
-pub(crate) fn time_method(t: &Time, name: &str, args: &[Value]) -> Option<Result<Value, String>> {
-    let civil = || t.civil();
-    let number = |n: i64| Value::Int(n);
-    let wrong = |want: usize| Err(format!("wrong number of args for {name}: want {want} got {}", args.len()));
-    let value = match (name, args) {
-        ("Format", [Value::Str(pattern)]) => t.format(pattern).into(),
-        ("Add", [Value::Duration(d)]) => Value::Time(t.add(*d)),
-        ("Add", [Value::Int(n)]) => Value::Time(t.add(Duration(*n))),
-        ("Sub", [Value::Time(other)]) => Value::Duration(t.sub(other)),
-        ("After", [Value::Time(other)]) => Value::Bool(t.sub(other).0 > 0),
-        ("Before", [Value::Time(other)]) => Value::Bool(t.sub(other).0 < 0),
-        ("Equal", [Value::Time(other)]) => Value::Bool(t == other),
-        ("Format" | "Add" | "Sub" | "After" | "Before" | "Equal", [other]) => {
-            return Some(Err(format!("wrong type for value; got {}", other.type_name())));
-        }
-        ("Format" | "Add" | "Sub" | "After" | "Before" | "Equal", _) => return Some(wrong(1)),
-        ("Unix", []) => number(t.unix),
-        ("UnixMilli", []) => number(t.unix_ns().div_euclid(1_000_000)),
-        ("UnixMicro", []) => number(t.unix_ns().div_euclid(1_000)),
-        ("UnixNano", []) => number(t.unix_ns()),
-        ("UTC", []) => Value::Time(Time { zone: Zone::Utc, ..t.clone() }),
-        ("Local", []) => Value::Time(t.in_zone("Local").unwrap_or_else(|_| t.clone())),
-        ("String", []) => t.to_string().into(),
-        ("IsZero", []) => Value::Bool(t.is_zero()),
-        ("Year", []) => number(civil().year),
-        ("Month", []) => Value::str(layout::MONTHS[(civil().month as usize + 11) % 12]),
-        ("Day", []) => number(civil().day.into()),
-        ("Hour", []) => number(civil().hour.into()),
-        ("Minute", []) => number(civil().minute.into()),
-        ("Second", []) => number(civil().second.into()),
-        ("Nanosecond", []) => number(t.nanos.into()),
-        ("YearDay", []) => number(civil().year_day.into()),
-        ("Weekday", []) => Value::str(layout::WEEKDAYS[civil().weekday as usize % 7]),
-        (
-            "Unix" | "UnixMilli" | "UnixMicro" | "UnixNano" | "UTC" | "Local" | "String" | "IsZero" | "Year"
-            | "Month" | "Day" | "Hour" | "Minute" | "Second" | "Nanosecond" | "YearDay" | "Weekday",
-            _,
-        ) => return Some(wrong(0)),
+/// The parameters of a method of `time.Time`; `None` when there is no such method.
+pub(crate) fn time_signature(name: &str) -> Option<&'static [Kind]> {
+    Some(match name {
+        "Format" => &[Kind::Str],
+        "Add" | "Round" | "Truncate" => &[Kind::Duration],
+        "AddDate" => &[Kind::Int, Kind::Int, Kind::Int],
+        "Sub" | "After" | "Before" | "Equal" | "Compare" => &[Kind::Time],
+        "Unix" | "UnixMilli" | "UnixMicro" | "UnixNano" | "UTC" | "Local" | "String" | "IsZero" | "Year"
+        | "Month" | "Day" | "Hour" | "Minute" | "Second" | "Nanosecond" | "YearDay" | "Weekday" => &[],
         _ => return None,
-    };
-    Some(Ok(value))
+    })
 }
 
-/// Methods of `time.Duration`; `None` when there is no such method.
-pub(crate) fn duration_method(d: Duration, name: &str) -> Option<Value> {
-    let ns = d.0;
+/// Calls a method of `time.Time` with arguments that fit [`time_signature`].
+pub(crate) fn time_method(t: &Time, name: &str, args: &[Value]) -> Value {
+    let civil = || t.civil();
+    let number = |n: i64| Value::Int(n);
+    let int = |index: usize| match args.get(index) {
+        Some(Value::Int(n)) => *n,
+        _ => 0,
+    };
+    match (name, args.first()) {
+        ("Format", Some(Value::Str(pattern))) => t.format(pattern).into(),
+        ("Add", Some(Value::Duration(d))) => Value::Time(t.add(*d)),
+        ("Truncate", Some(Value::Duration(d))) => Value::Time(t.add(Duration(-t.above_multiple(d.0)))),
+        ("Round", Some(Value::Duration(d))) => {
+            let above = t.above_multiple(d.0);
+            Value::Time(t.add(Duration(if above < d.0 - above { -above } else { d.0 - above })))
+        }
+        ("AddDate", _) => Value::Time(t.add_date(int(0), int(1), int(2))),
+        ("Sub", Some(Value::Time(other))) => Value::Duration(t.sub(other)),
+        ("After", Some(Value::Time(other))) => Value::Bool(t.sub(other).0 > 0),
+        ("Before", Some(Value::Time(other))) => Value::Bool(t.sub(other).0 < 0),
+        ("Equal", Some(Value::Time(other))) => Value::Bool(t == other),
+        ("Compare", Some(Value::Time(other))) => number(t.sub(other).0.signum()),
+        ("Unix", _) => number(t.unix),
+        ("UnixMilli", _) => number(t.unix_ns().div_euclid(1_000_000)),
+        ("UnixMicro", _) => number(t.unix_ns().div_euclid(1_000)),
+        ("UnixNano", _) => number(t.unix_ns()),
+        ("UTC", _) => Value::Time(Time { zone: Zone::Utc, ..t.clone() }),
+        ("Local", _) => Value::Time(t.in_zone("Local").unwrap_or_else(|_| t.clone())),
+        ("String", _) => t.to_string().into(),
+        ("IsZero", _) => Value::Bool(t.is_zero()),
+        ("Year", _) => number(civil().year),
+        ("Month", _) => Value::object(Named {
+            type_name: "time.Month",
+            text: layout::MONTHS.get((civil().month as usize + 11) % 12).copied().unwrap_or_default(),
+        }),
+        ("Day", _) => number(civil().day.into()),
+        ("Hour", _) => number(civil().hour.into()),
+        ("Minute", _) => number(civil().minute.into()),
+        ("Second", _) => number(civil().second.into()),
+        ("Nanosecond", _) => number(t.nanos.into()),
+        ("YearDay", _) => number(civil().year_day.into()),
+        ("Weekday", _) => Value::object(Named {
+            type_name: "time.Weekday",
+            text: layout::WEEKDAYS.get(civil().weekday as usize % 7).copied().unwrap_or_default(),
+        }),
+        _ => Value::Nil,
+    }
+}
+
+/// A month or a day of the week: a number that prints as its name.
+#[derive(Debug)]
+struct Named {
+    type_name: &'static str,
+    text: &'static str,
+}
+
+impl Object for Named {
+    fn type_name(&self) -> &str {
+        self.type_name
+    }
+
+    fn field(&self, _name: &str) -> Option<Value> {
+        None
+    }
+
+    fn signature(&self, name: &str) -> Option<Signature> {
+        (name == "String").then_some((&[], None))
+    }
+
+    fn method(&self, name: &str, _args: &[Value]) -> Option<Result<Value, String>> {
+        (name == "String").then(|| Ok(self.text.into()))
+    }
+
+    fn stringer(&self) -> Option<String> {
+        Some(self.text.to_owned())
+    }
+}
+
+/// The parameters of a method of `time.Duration`; `None` when there is no such method.
+pub(crate) fn duration_signature(name: &str) -> Option<&'static [Kind]> {
     Some(match name {
-        "Hours" => Value::Float(ns as f64 / 3.6e12),
-        "Minutes" => Value::Float(ns as f64 / 6e10),
-        "Seconds" => Value::Float(ns as f64 / 1e9),
+        "Hours" | "Minutes" | "Seconds" | "Milliseconds" | "Microseconds" | "Nanoseconds" | "String"
+        | "Abs" => &[],
+        "Round" | "Truncate" => &[Kind::Duration],
+        _ => return None,
+    })
+}
+
+/// Calls a method of `time.Duration` with arguments that fit [`duration_signature`].
+pub(crate) fn duration_method(d: Duration, name: &str, args: &[Value]) -> Value {
+    let ns = d.0;
+    let unit = match args.first() {
+        Some(Value::Duration(unit)) => unit.0,
+        _ => 0,
+    };
+    // Whole units and the rest are turned into floats separately, which keeps large values exact.
+    let in_units = |unit: i64| (ns / unit) as f64 + (ns % unit) as f64 / unit as f64;
+    match name {
+        "Hours" => Value::Float(in_units(3_600_000_000_000)),
+        "Minutes" => Value::Float(in_units(60_000_000_000)),
+        "Seconds" => Value::Float(in_units(1_000_000_000)),
         "Milliseconds" => Value::Int(ns / 1_000_000),
         "Microseconds" => Value::Int(ns / 1_000),
         "Nanoseconds" => Value::Int(ns),
         "String" => d.to_string().into(),
-        _ => return None,
-    })
+        "Abs" => Value::Duration(Duration(ns.saturating_abs())),
+        "Truncate" if unit > 0 => Value::Duration(Duration(ns - ns % unit)),
+        "Round" if unit > 0 => {
+            let rest = (ns % unit).abs();
+            let toward_zero = ns - ns % unit;
+            // Half a unit goes away from zero.
+            let up = rest >= unit - rest;
+            let rounded = if up { toward_zero.saturating_add(unit * ns.signum()) } else { toward_zero };
+            Value::Duration(Duration(rounded))
+        }
+        "Truncate" | "Round" => Value::Duration(d),
+        _ => Value::Nil,
+    }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::functions::Kind;
 use crate::time::{Duration, Time};
 
 /// A dynamically typed value. Cloning is cheap: everything large is shared.
@@ -14,6 +15,8 @@ pub enum Value {
     Nil,
     Bool(bool),
     Int(i64),
+    /// One byte of a string (`index "text" 0`): Go's `uint8`.
+    Byte(u8),
     Float(f64),
     Str(Arc<str>),
     /// HTML that was produced on purpose (`safeHtml`): the escaping mode leaves it alone.
@@ -30,6 +33,9 @@ pub enum Value {
     Object(Arc<dyn Object>),
 }
 
+/// What a method takes: its parameters, and the type of any further arguments.
+pub type Signature = (&'static [Kind], Option<Kind>);
+
 /// A value with fields or methods of its own.
 pub trait Object: fmt::Debug + Send + Sync {
     /// The type's name in error messages, in Go's notation.
@@ -43,13 +49,29 @@ pub trait Object: fmt::Debug + Send + Sync {
         None
     }
 
+    /// The parameters of method `name`. Where this is known, the number and the types of arguments are
+    /// checked before [`Object::method`] is called, with Go's error texts.
+    fn signature(&self, _name: &str) -> Option<Signature> {
+        None
+    }
+
+    /// The text of a type that has a `String` method; printing uses it before anything else.
+    fn stringer(&self) -> Option<String> {
+        None
+    }
+
     /// The list or map this object is in other respects: ranging, indexing, length, truth and printing
     /// go there. `None` for a plain record.
     fn underlying(&self) -> Option<Value> {
         None
     }
 
-    /// How the object prints when there is nothing underneath.
+    /// A record's fields in order; they are what is printed, or written as JSON into a script.
+    fn fields(&self) -> Vec<(String, Value)> {
+        Vec::new()
+    }
+
+    /// How the object prints when there is nothing underneath and it has no [`Object::fields`].
     fn display(&self) -> String {
         self.type_name().to_owned()
     }
@@ -62,6 +84,11 @@ impl Value {
 
     pub fn list(items: Vec<Value>) -> Value {
         Value::List(Arc::new(items))
+    }
+
+    /// A list whose type is not `[]interface {}`, for example `[]string`.
+    pub fn typed_list(type_name: &str, items: Vec<Value>) -> Value {
+        Value::object(TypedList { type_name: Arc::from(type_name), items: Arc::new(items) })
     }
 
     pub fn object(object: impl Object + 'static) -> Value {
@@ -82,6 +109,7 @@ impl Value {
             Value::Nil => "<nil>",
             Value::Bool(_) => "bool",
             Value::Int(_) => "int",
+            Value::Byte(_) => "uint8",
             Value::Float(_) => "float64",
             Value::Str(_) => "string",
             Value::Html(_) => "template.HTML",
@@ -101,6 +129,7 @@ impl Value {
             Value::Nil => false,
             Value::Bool(b) => *b,
             Value::Int(n) => *n != 0,
+            Value::Byte(n) => *n != 0,
             Value::Float(v) => *v != 0.0,
             Value::Str(s) | Value::Html(s) | Value::Url(s) => !s.is_empty(),
             Value::Time(_) => true,
@@ -124,12 +153,42 @@ impl Value {
         }
     }
 
+    /// The text of a value whose type has a `String` method.
+    pub(crate) fn stringer(&self) -> Option<String> {
+        match self {
+            Value::Duration(d) => Some(d.to_string()),
+            Value::Time(t) => Some(t.to_string()),
+            Value::Object(o) => o.stringer(),
+            _ => None,
+        }
+    }
+
     /// The plain value behind an object; other values are returned as they are.
     pub fn flatten(&self) -> Value {
         match self {
             Value::Object(o) => o.underlying().unwrap_or_else(|| self.clone()),
             other => other.clone(),
         }
+    }
+}
+
+#[derive(Debug)]
+struct TypedList {
+    type_name: Arc<str>,
+    items: Arc<Vec<Value>>,
+}
+
+impl Object for TypedList {
+    fn type_name(&self) -> &str {
+        &self.type_name
+    }
+
+    fn field(&self, _name: &str) -> Option<Value> {
+        None
+    }
+
+    fn underlying(&self) -> Option<Value> {
+        Some(Value::List(self.items.clone()))
     }
 }
 
