@@ -26,6 +26,9 @@ pub fn select(
     want_times: bool,
 ) -> Selected {
     let len = steps.len();
+    if samples.histograms.is_empty() && !want_times {
+        return select_floats(samples, steps, offset, at, lookback);
+    }
     let mut selected = Selected { column: Column::absent(len), times: Vec::new(), found: 0 };
     if want_times {
         selected.times = vec![0; len];
@@ -44,6 +47,32 @@ pub fn select(
         }
     }
     selected
+}
+
+/// As [`select`] where there are only floats.
+fn select_floats(
+    samples: &SampleColumns,
+    steps: Steps,
+    offset: i64,
+    at: Option<TimestampMs>,
+    lookback: i64,
+) -> Selected {
+    let mut found = 0;
+    let mut pairs = samples.float_times.iter().copied().zip(samples.floats.iter().copied()).peekable();
+    let mut newest = None;
+    let column = Column::from_fn(steps.len(), |step| {
+        let reference = at.unwrap_or_else(|| steps.time(step)) - offset;
+        while let Some(pair) = pairs.next_if(|(t, _)| *t <= reference) {
+            newest = Some(pair);
+        }
+        let (t, value) = newest?;
+        if t <= reference - lookback || is_stale(value) {
+            return None;
+        }
+        found += 1;
+        Some(value)
+    });
+    Selected { column, times: Vec::new(), found }
 }
 
 /// Walks both halves of the columns forward in time.

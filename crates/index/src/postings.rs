@@ -64,10 +64,28 @@ pub fn subtract(a: &mut Vec<u32>, b: &[u32]) {
 
 /// Turns lists appended one after another into one ascending list.
 pub fn normalise(ids: &mut Vec<u32>) {
-    if !ids.is_sorted() {
-        ids.sort_unstable();
+    if ids.is_sorted() {
+        return ids.dedup();
     }
-    ids.dedup();
+    let words = ids.iter().max().map_or(0, |max| *max as usize / 64 + 1);
+    if words > 2 * ids.len() {
+        ids.sort_unstable();
+        return ids.dedup();
+    }
+    // Most of what there is: a bit for each id takes less than sorting them.
+    let mut bits = vec![0u64; words];
+    for id in ids.iter() {
+        if let Some(word) = bits.get_mut(*id as usize / 64) {
+            *word |= 1 << (id % 64);
+        }
+    }
+    ids.clear();
+    for (at, mut word) in bits.into_iter().enumerate() {
+        while word != 0 {
+            ids.push(at as u32 * 64 + word.trailing_zeros());
+            word &= word - 1;
+        }
+    }
 }
 
 /// The tail of `list` that starts at the first id not below `id`: doubling steps, then a binary search.
@@ -105,9 +123,14 @@ mod tests {
             let mut rest = a.clone();
             subtract(&mut rest, &b);
             prop_assert_eq!(rest, x.difference(&y).copied().collect::<Vec<_>>());
+            let both: Vec<u32> = x.union(&y).copied().collect();
             let mut union = [b, a].concat();
             normalise(&mut union);
-            prop_assert_eq!(union, x.union(&y).copied().collect::<Vec<_>>());
+            prop_assert_eq!(&union, &both);
+            // The same far apart.
+            let mut far: Vec<u32> = both.iter().rev().map(|id| id * 8_000_000).collect();
+            normalise(&mut far);
+            prop_assert_eq!(far, both.iter().map(|id| id * 8_000_000).collect::<Vec<_>>());
         }
     }
 }

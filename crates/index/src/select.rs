@@ -15,8 +15,11 @@ use model::{MatchOp, Matcher};
 use crate::postings::{intersect, intersects, normalise, subtract};
 use crate::{IndexError, IndexView, SeriesId};
 
-/// Reading one series' labels costs about as much as this many dictionary probes.
-const LABEL_READ_COST: usize = 4;
+/// Reading one series' labels costs about as much as looking at this many ids of a list.
+const LABEL_READ_COST: usize = 64;
+
+/// And as finding this many values in the dictionary.
+const LABEL_READ_PROBES: usize = 4;
 
 /// Ids of the series that satisfy all matchers, ascending. No matchers: all series.
 pub fn select(index: &dyn IndexView, matchers: &[Matcher]) -> Result<Vec<SeriesId>, IndexError> {
@@ -91,7 +94,7 @@ pub fn label_values(
     if ids.is_empty() {
         return Ok(values);
     }
-    if ids.len() <= index.value_count(name)? * LABEL_READ_COST {
+    if ids.len() <= index.value_count(name)? * LABEL_READ_PROBES {
         let mut seen = BTreeSet::new();
         for id in ids {
             index.visit_labels(id, &mut |n, value| {
@@ -127,7 +130,7 @@ fn accepts_everything(matcher: &Matcher) -> bool {
     }
 }
 
-/// Roughly how many dictionary entries or ids answering a matcher from the index touches.
+/// Roughly how many ids answering a matcher from the index touches, or what takes as long.
 fn cost(index: &dyn IndexView, matcher: &Matcher) -> Result<usize, IndexError> {
     let empty = matcher.matches_empty();
     Ok(match literals(matcher) {

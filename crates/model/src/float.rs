@@ -32,6 +32,12 @@ pub fn format_f(v: f64) -> String {
 pub fn write_json(out: &mut String, v: f64) {
     if !write_special(out, v) {
         let abs = v.abs();
+        if abs == 0.0 || (1e-4..1e15).contains(&abs) {
+            // These come without an exponent, and are right but for a zero after the point.
+            let mut buffer = zmij::Buffer::new();
+            let text = buffer.format_finite(v);
+            return out.push_str(text.strip_suffix(".0").unwrap_or(text));
+        }
         Shortest::of(v).write(out, abs == 0.0 || (1e-6..1e21).contains(&abs));
     }
 }
@@ -138,20 +144,25 @@ impl Shortest {
 
 /// Appends decimal digits.
 pub fn write_integer(out: &mut String, mut n: u64) {
-    // The largest has twenty.
+    // The largest has twenty. Two at a time: divisions are what takes the time.
     let mut digits = [b'0'; 20];
     let mut at = digits.len();
-    loop {
-        at -= 1;
-        if let Some(place) = digits.get_mut(at) {
-            *place = b'0' + (n % 10) as u8;
-        }
-        n /= 10;
-        if n == 0 {
-            break;
-        }
+    while n >= 100 {
+        let pair = (n % 100) as u8;
+        n /= 100;
+        at -= 2;
+        digits[at] = b'0' + pair / 10;
+        digits[at + 1] = b'0' + pair % 10;
     }
-    out.push_str(std::str::from_utf8(digits.get(at..).unwrap_or_default()).unwrap_or(""));
+    if n >= 10 {
+        at -= 1;
+        digits[at] = b'0' + (n % 10) as u8;
+        n /= 10;
+    }
+    at -= 1;
+    digits[at] = b'0' + n as u8;
+    // SAFETY: digits are ASCII.
+    out.push_str(unsafe { std::str::from_utf8_unchecked(&digits[at..]) });
 }
 
 #[cfg(test)]
@@ -198,10 +209,18 @@ mod tests {
         for _ in 0..50_000 {
             bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             let [any, short] = [f64::from_bits(bits), (bits >> 40) as f64 / 1000.0];
-            for v in [any, short, short.trunc(), short * 1e6].into_iter().filter(|v| v.is_finite()) {
+            for v in [any, short, short.trunc(), short * 1e6, -short / 1e7, short * 1e12]
+                .into_iter()
+                .filter(|v| v.is_finite())
+            {
                 let text = format_f(v);
                 assert_eq!(text.parse::<f64>().unwrap().to_bits(), v.to_bits(), "{text}");
                 assert_eq!(text.len(), v.to_string().len(), "{text} {v}");
+                if v == 0.0 || (1e-6..1e21).contains(&v.abs()) {
+                    let mut json = String::new();
+                    write_json(&mut json, v);
+                    assert_eq!(json, text);
+                }
             }
         }
         let integer = |n| {

@@ -244,6 +244,7 @@ pub struct LabelsIter<'a> {
 impl<'a> Iterator for LabelsIter<'a> {
     type Item = (&'a str, &'a str);
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         if self.rest.is_empty() {
             return None;
@@ -364,7 +365,18 @@ fn take_str(bytes: &[u8]) -> Result<(&str, &[u8]), LabelsError> {
     Ok((std::str::from_utf8(raw).map_err(|_| LabelsError::NotUtf8)?, rest))
 }
 
+#[inline]
 fn take_bytes(bytes: &[u8]) -> Result<(&[u8], &[u8]), LabelsError> {
+    // Nearly all strings are short enough for one byte of length.
+    match bytes.split_first() {
+        Some((len, rest)) if *len < 0x80 => {
+            rest.split_at_checked(*len as usize).ok_or(LabelsError::Truncated)
+        }
+        _ => take_long(bytes),
+    }
+}
+
+fn take_long(bytes: &[u8]) -> Result<(&[u8], &[u8]), LabelsError> {
     let (mut len, mut shift) = (0usize, 0u32);
     for (i, &b) in bytes.iter().enumerate() {
         if shift > 28 {

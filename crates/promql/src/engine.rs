@@ -10,7 +10,7 @@ use promql_syntax::{Expr, ParseOptions, PosRange, ValueType, parse_with};
 use storage::MetricsStore;
 
 use crate::bounds::bounds;
-use crate::evaluator::{Evaluator, Query};
+use crate::evaluator::{Evaluator, Query, is_distinct};
 use crate::repeated::Repeated;
 use crate::resolve::{MAX_TIME_MS, QueryRange, resolve};
 use crate::result::{self, MatrixSeries, QueryResult, QueryValue, Timings};
@@ -247,7 +247,8 @@ fn value<'a>(evaluator: &Evaluator<'a>, expr: &'a Expr) -> Result<(QueryValue, D
         }
         ValueType::Vector => {
             let series = eval::collect(cx, &mut *evaluator.vector(expr)?)?;
-            let series = eval::drop_metadata_labels(series)?;
+            let distinct = is_distinct(expr) && !series.iter().any(|series| series.drop_name);
+            let series = if distinct { series } else { eval::drop_metadata_labels(series)? };
             cx.check()?;
             let began = Instant::now();
             let value = if evaluator.query.instant {

@@ -414,6 +414,32 @@ fn has_one_name(expr: &Expr) -> bool {
     }
 }
 
+/// Whether no two series of an expression can have the same labels, as long as none has yet to drop its name.
+/// Says no where it does not know.
+pub(crate) fn is_distinct(expr: &Expr) -> bool {
+    match expr {
+        Expr::Paren(paren) => is_distinct(&paren.expr),
+        Expr::Vector(_) => true,
+        Expr::Aggregate(aggregate) => match aggregate.op {
+            AggregateOp::Topk | AggregateOp::Bottomk => is_distinct(&aggregate.expr),
+            AggregateOp::Sum
+            | AggregateOp::Avg
+            | AggregateOp::Count
+            | AggregateOp::Min
+            | AggregateOp::Max
+            | AggregateOp::Group
+            | AggregateOp::Quantile => true,
+            _ => false,
+        },
+        // Those over windows merge what becomes equal without its name.
+        Expr::Call(call) => {
+            functions::is_over_windows(call.function.name)
+                && call.args.iter().any(|arg| matches!(arg.unwrap_parens(), Expr::Matrix(_)))
+        }
+        _ => false,
+    }
+}
+
 /// Whether an argument cannot bring in more than one metric name.
 fn has_no_name_or_one(expr: &Expr) -> bool {
     matches!(expr.value_type(), ValueType::Scalar | ValueType::String) || has_one_name(expr)

@@ -66,6 +66,17 @@ pub struct MatrixSeries {
 impl MatrixSeries {
     fn from_series(series: Series, steps: Steps) -> MatrixSeries {
         let mut out = MatrixSeries { labels: series.labels, ..MatrixSeries::default() };
+        if !series.column.has_histograms() {
+            let present = |(_, v): &(usize, &f64)| !eval::Column::is_absent(**v);
+            let floats = series.column.floats().iter().enumerate().filter(present);
+            out.floats.0.reserve_exact(steps.len());
+            out.floats.1.reserve_exact(steps.len());
+            for (step, v) in floats {
+                out.floats.0.push(steps.time(step));
+                out.floats.1.push(*v);
+            }
+            return out;
+        }
         for (step, value) in series.column.iter() {
             out.push(steps.time(step), value);
         }

@@ -5,6 +5,7 @@
 //! `syntax` rewrites a Go pattern into an equivalent Rust one (ASCII classes, literal braces, `\Q…\E`,
 //! octal escapes) and refuses what Go refuses, with Go's error texts.
 
+mod plain;
 mod regex;
 mod syntax;
 

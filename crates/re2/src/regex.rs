@@ -1,9 +1,12 @@
 //! The compiled form, with the shortcuts that label matchers live on.
 
+use std::sync::OnceLock;
+
 use regex_automata::meta;
 use regex_automata::util::captures::Captures as RawCaptures;
 use regex_automata::util::syntax as util_syntax;
 
+use crate::plain::{self, Branch};
 use crate::syntax::{self, Error};
 
 /// Compiled programs larger than this are refused; Go has the same idea with another measure.
@@ -13,7 +16,9 @@ const COMPILED_BYTES_MAX: usize = 10 << 20;
 #[derive(Debug, Clone)]
 pub struct Regex {
     pattern: String,
-    engine: meta::Regex,
+    /// Compiled at once, or, where `plain` answers most questions, by the first to ask for more.
+    engine: OnceLock<meta::Regex>,
+    plain: Option<Vec<Branch>>,
     set: Option<Vec<String>>,
     prefix: String,
 }
@@ -28,17 +33,31 @@ impl Regex {
     /// Compiles `pattern` to match anywhere, like Go's `regexp.Compile`.
     pub fn new(pattern: &str) -> Result<Regex, Error> {
         let translated = syntax::translate(pattern)?;
-        let engine = compile(pattern, &translated)?;
-        Ok(Regex { pattern: pattern.to_owned(), engine, set: None, prefix: String::new() })
+        let engine = compile(pattern, &translated)?.into();
+        Ok(Regex { pattern: pattern.to_owned(), engine, plain: None, set: None, prefix: String::new() })
     }
 
     /// Compiles `^(?s:pattern)$`, the form of label matchers and relabelling.
     pub fn anchored(pattern: &str) -> Result<Regex, Error> {
-        let translated = syntax::translate(pattern)?;
-        let engine = compile(pattern, &format!("^(?s:{translated})$"))?;
-        let set = literal_set(pattern);
+        let plain = plain::branches(pattern);
+        let engine = match plain {
+            Some(_) => OnceLock::new(),
+            None => compile_anchored(pattern)?.into(),
+        };
+        let exact = |branch: &Branch| branch.exact().map(str::to_owned);
+        let set: Option<Vec<String>> =
+            plain.as_ref().and_then(|branches| branches.iter().map(exact).collect());
         let prefix = if set.is_some() { String::new() } else { literal_prefix(pattern) };
-        Ok(Regex { pattern: pattern.to_owned(), engine, set, prefix })
+        Ok(Regex { pattern: pattern.to_owned(), engine, plain, set, prefix })
+    }
+
+    /// `None` only if a plain pattern did not compile, which all of them do.
+    fn engine(&self) -> Option<&meta::Regex> {
+        if self.engine.get().is_none() {
+            let compiled = compile_anchored(&self.pattern).ok()?;
+            return Some(self.engine.get_or_init(|| compiled));
+        }
+        self.engine.get()
     }
 
     /// The pattern as written.
@@ -47,10 +66,10 @@ impl Regex {
     }
 
     pub fn is_match(&self, text: &str) -> bool {
-        if let Some(set) = &self.set {
-            return set.iter().any(|s| s == text);
+        if let Some(plain) = &self.plain {
+            return plain.iter().any(|branch| branch.matches(text));
         }
-        text.starts_with(&self.prefix) && self.engine.is_match(text)
+        text.starts_with(&self.prefix) && self.engine().is_some_and(|engine| engine.is_match(text))
     }
 
     /// When an anchored pattern is a plain alternation of literals (`a|b|c`), those literals.
@@ -65,25 +84,28 @@ impl Regex {
 
     /// The first match and its groups.
     pub fn captures(&self, text: &str) -> Option<Captures> {
-        let mut raw = self.engine.create_captures();
-        self.engine.captures(text, &mut raw);
+        let engine = self.engine()?;
+        let mut raw = engine.create_captures();
+        engine.captures(text, &mut raw);
         raw.is_match().then_some(Captures { raw })
     }
 
     /// Byte range of the first match at or after `start`.
     pub fn find_at(&self, text: &str, start: usize) -> Option<(usize, usize)> {
         let input = regex_automata::Input::new(text).range(start..);
-        self.engine.find(input).map(|m| (m.start(), m.end()))
+        self.engine()?.find(input).map(|m| (m.start(), m.end()))
     }
 
     /// Byte ranges of all non-overlapping matches.
     pub fn find_iter<'r, 't: 'r>(&'r self, text: &'t str) -> impl Iterator<Item = (usize, usize)> + 'r {
-        self.engine.find_iter(text).map(|m| (m.start(), m.end()))
+        let found = self.engine().into_iter().flat_map(move |engine| engine.find_iter(text));
+        found.map(|m| (m.start(), m.end()))
     }
 
     /// Names of the groups, index 0 (the whole match) included; `None` for unnamed groups.
     pub fn group_names(&self) -> Vec<Option<String>> {
-        let info = self.engine.group_info();
+        let Some(engine) = self.engine() else { return Vec::new() };
+        let info = engine.group_info();
         info.pattern_names(regex_automata::PatternID::ZERO).map(|n| n.map(str::to_owned)).collect()
     }
 
@@ -124,7 +146,7 @@ impl Regex {
     /// Replaces every match, expanding `replacement` as [`Regex::expand`] does.
     pub fn replace_all(&self, text: &str, replacement: &str) -> String {
         let (mut out, mut last) = (String::with_capacity(text.len()), 0);
-        for raw in self.engine.captures_iter(text) {
+        for raw in self.engine().into_iter().flat_map(|engine| engine.captures_iter(text)) {
             let captures = Captures { raw };
             let Some((start, end)) = captures.range(0) else { continue };
             out.push_str(&text[last..start]);
@@ -151,6 +173,10 @@ impl Captures {
     }
 }
 
+fn compile_anchored(pattern: &str) -> Result<meta::Regex, Error> {
+    compile(pattern, &format!("^(?s:{})$", syntax::translate(pattern)?))
+}
+
 fn compile(pattern: &str, translated: &str) -> Result<meta::Regex, Error> {
     meta::Builder::new()
         .configure(meta::Config::new().nfa_size_limit(Some(COMPILED_BYTES_MAX)))
@@ -161,17 +187,6 @@ fn compile(pattern: &str, translated: &str) -> Result<meta::Regex, Error> {
 
 fn is_group_name(name: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_')
-}
-
-fn is_literal(s: &str) -> bool {
-    !s.contains(|c| r"\.+*?()|[]{}^$".contains(c))
-}
-
-fn literal_set(pattern: &str) -> Option<Vec<String>> {
-    let inner = pattern.strip_prefix('(').and_then(|p| p.strip_suffix(')')).unwrap_or(pattern);
-    let inner = inner.strip_prefix("?:").unwrap_or(inner);
-    let parts: Vec<&str> = inner.split('|').collect();
-    parts.iter().all(|p| is_literal(p)).then(|| parts.into_iter().map(str::to_owned).collect())
 }
 
 fn literal_prefix(pattern: &str) -> String {

@@ -30,13 +30,18 @@ pub fn result(result: QueryResult, limit: usize, stats_queued: Option<Duration>)
         QueryValue::Vector(samples) => {
             out.push_str("vector\",\"result\":[");
             let kept = truncate(samples, limit, &mut warnings);
+            let mut stamps = Stamps::default();
+            out.reserve(kept.len() * SERIES_BYTES);
             for (i, sample) in kept.iter().enumerate() {
                 out.push_str(if i > 0 { ",{\"metric\":" } else { "{\"metric\":" });
                 write_labels(&mut out, &sample.labels);
                 match &sample.value {
                     Value::Float(v) => {
-                        out.push_str(",\"value\":");
-                        write_sample(&mut out, sample.t, *v);
+                        out.push_str(",\"value\":[");
+                        stamps.write(&mut out, 0, sample.t);
+                        out.push_str(",\"");
+                        float::write_json(&mut out, *v);
+                        out.push_str("\"]");
                     }
                     Value::Histogram(h) => {
                         out.push_str(",\"histogram\":");
@@ -50,17 +55,20 @@ pub fn result(result: QueryResult, limit: usize, stats_queued: Option<Duration>)
         QueryValue::Matrix(series) => {
             out.push_str("matrix\",\"result\":[");
             let kept = truncate(series, limit, &mut warnings);
+            let mut stamps = Stamps::default();
             for (i, series) in kept.iter().enumerate() {
                 out.push_str(if i > 0 { ",{\"metric\":" } else { "{\"metric\":" });
                 write_labels(&mut out, &series.labels);
                 let (times, values) = &series.floats;
                 if !values.is_empty() {
                     out.push_str(",\"values\":[");
+                    out.reserve(times.len() * SAMPLE_BYTES);
                     for (i, (t, v)) in times.iter().zip(values).enumerate() {
-                        if i > 0 {
-                            out.push(',');
-                        }
-                        write_sample(&mut out, *t, *v);
+                        out.push_str(if i > 0 { ",[" } else { "[" });
+                        stamps.write(&mut out, i, *t);
+                        out.push_str(",\"");
+                        float::write_json(&mut out, *v);
+                        out.push_str("\"]");
                     }
                     out.push(']');
                 }
@@ -150,6 +158,40 @@ fn truncate<'a, T>(items: &'a [T], limit: usize, warnings: &mut Vec<String>) -> 
     }
     warnings.push("results truncated due to limit".into());
     &items[..limit]
+}
+
+/// About what a sample takes: brackets, ten digits of seconds, a value.
+const SAMPLE_BYTES: usize = 28;
+
+/// About what a series with one sample takes.
+const SERIES_BYTES: usize = 192;
+
+/// The texts of times written so far. The series of a result mostly have their samples at the same times.
+#[derive(Default)]
+struct Stamps {
+    text: String,
+    /// Times, and where their texts end.
+    known: Vec<(TimestampMs, usize)>,
+}
+
+impl Stamps {
+    /// Appends the seconds of the sample at `position` of its series.
+    fn write(&mut self, out: &mut String, position: usize, t: TimestampMs) {
+        match self.known.get(position) {
+            Some((known, end)) if *known == t => {
+                let start = position.checked_sub(1).and_then(|before| self.known.get(before));
+                let start = start.map_or(0, |(_, end)| *end);
+                out.push_str(self.text.get(start..*end).unwrap_or_default());
+            }
+            None if position == self.known.len() => {
+                let start = self.text.len();
+                write_seconds(&mut self.text, t);
+                self.known.push((t, self.text.len()));
+                out.push_str(self.text.get(start..).unwrap_or_default());
+            }
+            _ => write_seconds(out, t),
+        }
+    }
 }
 
 fn write_sample(out: &mut String, t: TimestampMs, v: f64) {

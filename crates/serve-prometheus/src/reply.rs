@@ -133,10 +133,26 @@ impl IntoResponse for Reply {
     }
 }
 
+/// Whether a JSON string writes any of these bytes otherwise. Nearly none does, and labels are most of large
+/// replies, so eight bytes are looked at together.
+fn needs_escapes(text: &[u8]) -> bool {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    // The high bit of each byte that is zero; a borrow can only add more, above one that is.
+    let zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
+    let special = |word: u64| {
+        let control = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
+        (control | zero(word ^ ONES * u64::from(b'"')) | zero(word ^ ONES * u64::from(b'\\'))) != 0
+    };
+    let (words, rest) = text.as_chunks::<8>();
+    words.iter().any(|word| special(u64::from_le_bytes(*word)))
+        || rest.iter().any(|b| *b < 0x20 || *b == b'"' || *b == b'\\')
+}
+
 /// Appends a JSON string.
 pub fn write_string(out: &mut String, text: &str) {
     out.push('"');
-    if text.bytes().all(|b| b >= 0x20 && b != b'"' && b != b'\\') {
+    if !needs_escapes(text.as_bytes()) {
         out.push_str(text);
         out.push('"');
         return;
@@ -181,4 +197,27 @@ pub fn write_labels(out: &mut String, labels: &model::Labels) {
         write_string(out, value);
     }
     out.push('}');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_are_escaped_wherever_it_is_needed() {
+        let check = |text: &str| {
+            let mut out = String::new();
+            write_string(&mut out, text);
+            assert_eq!(serde_json::from_str::<String>(&out).ok().as_deref(), Some(text), "{out}");
+            let plain = text.bytes().all(|b| b >= 0x20 && b != b'"' && b != b'\\');
+            assert_eq!(needs_escapes(text.as_bytes()), !plain, "{out}");
+        };
+        for filler in ["", "a", "é", " !", "#[]\u{7f}", "ÿ¢\u{20}"] {
+            for special in ["", "\"", "\\", "\n", "\u{1f}", "\u{0}", " ", "\u{80}", "€"] {
+                for before in 0..10 {
+                    check(&format!("{}{special}{}", filler.repeat(before), filler.repeat(10 - before)));
+                }
+            }
+        }
+    }
 }

@@ -50,6 +50,9 @@ pub trait MetricsStore: Send + Sync {
 
 /// One atomic batch of samples.
 pub trait Appender {
+    /// Tells what to expect. A store may ignore it.
+    fn foretell(&mut self, _: Forecast) {}
+
     /// Adds one sample. `series` is what an earlier call returned for the same labels, or `None`.
     /// An error concerns this sample only; the batch stays usable.
     fn append(
@@ -78,6 +81,16 @@ pub trait Appender {
     fn commit(self: Box<Self>) -> Result<(), StoreError>;
 }
 
+/// What is known of a batch before its first sample.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Forecast {
+    /// About how many samples there will be.
+    pub samples: usize,
+    /// Nobody will be told that the batch is stored, as with what was scraped: it survives the death of the
+    /// process like every other, and may reach the platter a little later.
+    pub unhurried: bool,
+}
+
 /// One series of a selection, before its samples are read.
 #[derive(Debug, Clone)]
 pub struct SeriesHandle {
@@ -94,6 +107,11 @@ pub trait Querier: Send + Sync {
     /// As [`Querier::select`], for readers who do not need an order: the series come in one that stays the
     /// same as long as the store does, and some may turn out to have no samples.
     fn select_unordered(&self, matchers: &[Matcher]) -> Result<Vec<SeriesHandle>, StoreError> {
+        self.select(matchers)
+    }
+
+    /// As [`Querier::select`], in an order that stays the same as long as the store does.
+    fn select_present(&self, matchers: &[Matcher]) -> Result<Vec<SeriesHandle>, StoreError> {
         self.select(matchers)
     }
 

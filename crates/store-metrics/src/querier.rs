@@ -141,6 +141,23 @@ impl StoreQuerier {
         handles
     }
 
+    /// Handles in the order of `found`, which lists parts and head one after the other.
+    fn hand_out_unordered(&self, found: Vec<(Labels, Source)>) -> Vec<SeriesHandle> {
+        let places = self.parts.len() + usize::from(self.head_overlaps());
+        if places <= 1 {
+            let handle = |(labels, source): (Labels, Source)| SeriesHandle { labels, token: source.token() };
+            return found.into_iter().map(handle).collect();
+        }
+        let mut known: HashMap<Labels, usize, foldhash::fast::RandomState> = HashMap::default();
+        self.hand_out(found, |labels, handles| match known.get(labels) {
+            Some(at) => Some(*at),
+            None => {
+                known.insert(labels.clone(), handles.len());
+                None
+            }
+        })
+    }
+
     fn select_in_head(&self, matchers: &[Matcher]) -> Result<Vec<(Labels, Source)>, StoreError> {
         let head = &self.core.head;
         let mut found = self.match_in_head(matchers)?;
@@ -202,20 +219,14 @@ impl Querier for StoreQuerier {
 
     fn select_unordered(&self, matchers: &[Matcher]) -> Result<Vec<SeriesHandle>, StoreError> {
         let mut found = self.select_in_parts(matchers)?;
-        let places = self.parts.len() + usize::from(self.head_overlaps());
         found.extend(self.match_in_head(matchers)?);
-        if places <= 1 {
-            let handle = |(labels, source): (Labels, Source)| SeriesHandle { labels, token: source.token() };
-            return Ok(found.into_iter().map(handle).collect());
-        }
-        let mut known: HashMap<Labels, usize, foldhash::fast::RandomState> = HashMap::default();
-        Ok(self.hand_out(found, |labels, handles| match known.get(labels) {
-            Some(at) => Some(*at),
-            None => {
-                known.insert(labels.clone(), handles.len());
-                None
-            }
-        }))
+        Ok(self.hand_out_unordered(found))
+    }
+
+    fn select_present(&self, matchers: &[Matcher]) -> Result<Vec<SeriesHandle>, StoreError> {
+        let mut found = self.select_in_parts(matchers)?;
+        found.extend(self.select_in_head(matchers)?);
+        Ok(self.hand_out_unordered(found))
     }
 
     fn read_newest(

@@ -97,6 +97,15 @@ impl<T> Groups<T> {
         drop_name: bool,
         make: impl FnOnce() -> T,
     ) -> &mut T {
+        if grouping.labels.is_empty() && !grouping.without {
+            // One group for everything.
+            if self.all.is_empty() {
+                self.all.push((Labels::empty(), false, make()));
+            }
+            let (_, drop, state) = &mut self.all[0];
+            *drop |= drop_name;
+            return state;
+        }
         grouping.key_of(labels, &mut self.key);
         let at = match self.by_key.get(self.key.as_slice()) {
             Some(&at) => at,

@@ -32,6 +32,11 @@ pub(crate) fn short(v: f64) -> String {
     model::float::format_g(v)
 }
 
+/// Whether a function gives one value for each window of its range vector.
+pub(crate) fn is_over_windows(name: &str) -> bool {
+    range::function(name).is_some()
+}
+
 /// A call that gives a scalar.
 pub(crate) fn scalar_call<'a>(ev: &Evaluator<'a>, call: &'a Call) -> Result<Vec<f64>, EvalError> {
     let steps = ev.steps.len();

@@ -25,13 +25,15 @@ pub async fn series(State(api): State<Api>, params: Params) -> Result<Reply, Api
         let querier = store.querier(range.0, range.1)?;
         let mut found: Vec<Labels> = Vec::new();
         for set in &sets {
-            found.extend(querier.select(set)?.into_iter().map(|handle| handle.labels));
+            found.extend(querier.select_present(set)?.into_iter().map(|handle| handle.labels));
         }
         if sets.len() > 1 {
             found.sort();
             found.dedup();
         }
-        let mut reply = Reply::new(String::from("["));
+        // As in the original, series of one selector come as the store has them.
+        let mut reply = Reply::new(String::with_capacity(2 + found.len().min(1 << 16) * 192));
+        reply.data.push('[');
         for (i, labels) in found.iter().enumerate() {
             if limit > 0 && i == limit {
                 reply.warnings.push(TRUNCATED.into());

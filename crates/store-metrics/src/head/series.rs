@@ -33,6 +33,9 @@ pub struct Series {
     /// Whether the newest sample is a histogram. Here and not in `rest`, so that appending a float touches
     /// one place in memory less.
     ends_in_histogram: bool,
+    /// Whether there are late samples or open histograms. Here, so that who looks for the newest sample touches
+    /// one place less, too.
+    beside_chunks: bool,
 }
 
 #[derive(Debug, Default)]
@@ -173,6 +176,7 @@ impl Series {
                 rest.last_histogram = Some(h);
                 self.open.note_time(t);
                 self.ends_in_histogram = true;
+                self.beside_chunks = true;
             }
         }
         true
@@ -208,6 +212,7 @@ impl Series {
             Ok(_) => false,
             Err(at) => {
                 rest.late.insert(at, Late { t, value, start });
+                self.beside_chunks = true;
                 true
             }
         }
@@ -224,6 +229,14 @@ impl Series {
             rest.push_sealed(sealed);
             rest.histograms.clear();
         }
+        self.note_beside();
+    }
+
+    fn note_beside(&mut self) {
+        let beside = |rest: &Rest| {
+            !(rest.late.is_empty() && rest.flushing_late.is_empty() && rest.histograms.is_empty())
+        };
+        self.beside_chunks = self.rest.as_deref().is_some_and(beside);
     }
 
     /// The times of the oldest and newest sample in memory.
@@ -307,9 +320,7 @@ impl Series {
             Some(_) => Newest::Nothing,
             None => Newest::Unsure,
         };
-        if let Some(rest) = &self.rest
-            && !(rest.late.is_empty() && rest.flushing_late.is_empty() && rest.histograms.is_empty())
-        {
+        if self.beside_chunks {
             return Newest::Unsure;
         }
         if self.open.count() > 0 && self.open.first_t() <= in_order_max {
@@ -377,6 +388,7 @@ impl Series {
         if rest.is_idle() {
             self.rest = None;
         }
+        self.note_beside();
     }
 
     /// Removes the samples in `mint..=maxt`. What counts as out of order does not change.
@@ -415,6 +427,7 @@ impl Series {
             kept.extend(left.rest.into_iter().flat_map(|rest| rest.sealed));
         }
         rest.sealed = kept;
+        self.note_beside();
         Ok(true)
     }
 
