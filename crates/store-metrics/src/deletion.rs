@@ -76,7 +76,7 @@ impl Core {
             return Ok(());
         }
         let series: Vec<Labels> = affected.iter().map(|(_, labels)| labels.clone()).collect();
-        self.append_records(&Deletion::records(mint, maxt, &series), false)?;
+        self.append_records(&Deletion::records(mint, maxt, &series))?;
         for (id, _) in &affected {
             if let Some(series) = self.head.shard(*id).get_mut(*id) {
                 series.delete(mint, maxt, &self.head.times)?;
