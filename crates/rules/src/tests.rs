@@ -1,5 +1,9 @@
 //! Rules against a scripted query engine and a real store.
 
+mod reload;
+mod restart;
+mod scenario;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
@@ -17,8 +21,10 @@ use crate::{
     RuleManager, RuleMetrics, Settings,
 };
 
-/// Answers every query with what it was last told.
-struct Script(Mutex<Result<Vec<QueriedSample>, String>>);
+/// Answers every query with what it was last told, or with what it was told for that time.
+struct Script(Mutex<Vec<(i64, Answer)>>);
+
+type Answer = Result<Vec<QueriedSample>, String>;
 
 impl Script {
     fn say(&self, samples: &[(&[(&str, &str)], f64)]) {
@@ -26,13 +32,24 @@ impl Script {
             labels: Labels::from_pairs(labels.iter().copied()),
             value: Value::Float(*v),
         };
-        *self.0.lock().unwrap() = Ok(samples.iter().map(sample).collect());
+        *self.0.lock().unwrap() = vec![(i64::MIN, Ok(samples.iter().map(sample).collect()))];
+    }
+
+    fn fail(&self, why: &str) {
+        *self.0.lock().unwrap() = vec![(i64::MIN, Err(why.into()))];
+    }
+
+    /// One sample until `end`, none from then on.
+    fn until(&self, end: i64, labels: &[(&str, &str)], v: f64) {
+        self.say(&[(labels, v)]);
+        self.0.lock().unwrap().push((end, Ok(Vec::new())));
     }
 }
 
 impl QueryEngine for Script {
-    fn instant(&self, _: &str, _: i64) -> Result<Vec<QueriedSample>, String> {
-        self.0.lock().unwrap().clone()
+    fn instant(&self, _: &str, time: i64) -> Answer {
+        let answers = self.0.lock().unwrap();
+        answers.iter().rev().find(|(from, _)| *from <= time).unwrap().1.clone()
     }
 }
 
@@ -54,7 +71,7 @@ fn open(dir: &std::path::Path) -> store_metrics::Store {
 impl Fixture {
     fn new() -> Fixture {
         let dir = tempfile::tempdir().unwrap();
-        let engine = Arc::new(Script(Mutex::new(Ok(vec![]))));
+        let engine = Arc::new(Script(Mutex::new(vec![(i64::MIN, Ok(vec![]))])));
         let metrics = RuleMetrics::new(&expfmt::Registry::new());
         Fixture { engine, store: open(dir.path()), metrics, dir }
     }
@@ -194,7 +211,7 @@ fn what_a_rule_may_not_do() {
         two,
         "vector contains metrics with the same labelset after applying rule labels",
     );
-    *f.engine.0.lock().unwrap() = Err("boom".into());
+    f.engine.fail("boom");
     let group = f.group("{record: r, expr: x}");
     f.eval(&group, START);
     assert_eq!(group.state().rules[0].last_error, "boom");
