@@ -38,28 +38,53 @@ pub fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
-/// The address to tell others when none was given: where we listen or, listening everywhere, the source
-/// address of the default route. A public one only if that is allowed.
+/// The address to tell others when none was given: where we listen or, listening everywhere, a private
+/// address of this machine: the default route's if it is one, or the first. A public one only if allowed.
 pub fn advertised(listen: SocketAddr, allow_public: bool) -> Result<SocketAddr, String> {
     if !listen.ip().is_unspecified() {
         return Ok(listen);
     }
-    let ip =
-        outgoing_ip(listen.is_ipv6()).ok_or("no private IP found, explicit advertise addr not provided")?;
-    if !is_private(ip) && !allow_public {
-        return Err("no private IP found, explicit advertise addr not provided".into());
-    }
-    Ok(SocketAddr::new(ip, listen.port()))
+    let mut all: Vec<IpAddr> = outgoing_ip().into_iter().collect();
+    all.extend(local_v4(&std::fs::read_to_string("/proc/net/fib_trie").unwrap_or_default()));
+    all.extend(local_v6(&std::fs::read_to_string("/proc/net/if_inet6").unwrap_or_default()));
+    all.retain(|ip| !ip.is_loopback() && !ip.is_unspecified());
+    let private = all.iter().find(|ip| is_private(**ip));
+    let ip = private.or_else(|| all.first().filter(|_| allow_public));
+    let ip = ip.ok_or("no private IP found, explicit advertise addr not provided")?;
+    Ok(SocketAddr::new(*ip, listen.port()))
 }
 
 /// The address that packets to the world would carry. Connecting a datagram socket sends nothing.
-fn outgoing_ip(v6: bool) -> Option<IpAddr> {
-    // Addresses for documentation: nobody is there, but the route is the default one.
-    let (any, world) = if v6 { ("[::]:0", "[2001:db8::1]:9") } else { ("0.0.0.0:0", "192.0.2.1:9") };
-    let socket = std::net::UdpSocket::bind(any).ok()?;
-    socket.connect(world).ok()?;
-    let ip = socket.local_addr().ok()?.ip();
-    (!ip.is_unspecified()).then_some(ip)
+fn outgoing_ip() -> Option<IpAddr> {
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0").ok()?;
+    // An address for documentation: nobody is there, but the route is the default one.
+    socket.connect("203.0.113.1:9").ok()?;
+    Some(socket.local_addr().ok()?.ip())
+}
+
+/// The machine's own addresses in the kernel's routing table: each line that says `host LOCAL` speaks of
+/// the address in the line before it.
+fn local_v4(fib_trie: &str) -> Vec<IpAddr> {
+    let mut out = Vec::new();
+    let mut last = None;
+    for line in fib_trie.lines() {
+        if let Some(address) = line.trim_start().strip_prefix("|-- ") {
+            last = address.parse::<IpAddr>().ok();
+        } else if line.contains("host LOCAL") {
+            out.extend(last.filter(|ip| !out.contains(ip)));
+        }
+    }
+    out
+}
+
+/// The machine's own addresses: 32 hexadecimal digits, index, prefix, scope (0 is global), flags, name.
+fn local_v6(if_inet6: &str) -> Vec<IpAddr> {
+    let address = |line: &str| {
+        let mut words = line.split_ascii_whitespace();
+        let digits = u128::from_str_radix(words.next()?, 16).ok()?;
+        (words.nth(2)? == "00").then(|| IpAddr::from(digits.to_be_bytes()))
+    };
+    if_inet6.lines().filter_map(address).collect()
 }
 
 fn is_private(ip: IpAddr) -> bool {
@@ -110,6 +135,16 @@ mod tests {
         }
         let bound = "127.0.0.1:5".parse().unwrap();
         assert_eq!(advertised(bound, false), Ok(bound));
+    }
+
+    #[test]
+    fn the_kernel_lists_our_addresses() {
+        let trie = "Main:\n  +-- 0.0.0.0/0 3 0 5\n        |-- 10.0.0.2\n           /32 host LOCAL\n        \
+                    |-- 10.0.0.255\n           /32 link BROADCAST\n     |-- 10.0.0.2\n   /32 host LOCAL\n";
+        assert_eq!(local_v4(trie), ["10.0.0.2".parse::<IpAddr>().unwrap()]);
+        let list = "fd000000000000000000000000000002 02 40 00 82     eth0\n\
+                    fe8000000000000000fc00fffe000001 02 40 20 80     eth0\n";
+        assert_eq!(local_v6(list), ["fd00::2".parse::<IpAddr>().unwrap()]);
     }
 
     #[tokio::test]

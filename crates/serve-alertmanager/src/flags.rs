@@ -89,6 +89,12 @@ pub const FLAGS: &[Flag] = &[
         "",
         "Path to config yaml file that can enable mutual TLS within the gossip protocol.",
     ),
+    Flag::value(
+        "cluster.encryption-keys-file",
+        "",
+        "File with base64 keys of 16 or 32 bytes, one per line, that encrypt gossip: the first encrypts, all \
+         decrypt. All members must be given them; the original Alertmanager cannot be.",
+    ),
     Flag::switch(
         "cluster.allow-insecure-public-advertise-address-discovery",
         false,

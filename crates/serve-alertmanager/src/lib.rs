@@ -4,6 +4,7 @@
 //! messages look and travel); this crate reads the file, fills in what the global section says, and
 //! translates HTTP.
 
+mod cluster;
 mod config;
 mod flags;
 mod gate;

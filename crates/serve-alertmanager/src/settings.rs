@@ -6,6 +6,7 @@ use std::time::Duration;
 use alerting::{Limits, MatcherMode, MetricLabels, Options};
 use flags::Flags;
 
+use crate::cluster::ClusterSettings;
 use crate::flags::FLAGS;
 
 /// Features of the original that change nothing here.
@@ -24,9 +25,8 @@ pub struct Settings {
     pub get_concurrency: usize,
     /// How long a request to the API may take.
     pub timeout: Option<Duration>,
-    /// Shown by the status API; `None` when high availability is off.
-    pub cluster_address: Option<String>,
-    pub peer_name: String,
+    /// `None` when high availability is off.
+    pub cluster: Option<ClusterSettings>,
 }
 
 impl Settings {
@@ -39,12 +39,6 @@ impl Settings {
         // Every duration is read, so that a mistyped one is known even where it has no effect yet.
         for flag in FLAGS.iter().filter(|f| f.name.ends_with("-timeout") || f.name.ends_with("-interval")) {
             duration(flag.name)?;
-        }
-        if let Some(peer) = flags.all("cluster.peer").first() {
-            return Err(format!("--cluster.peer={peer}: clustering is not available yet"));
-        }
-        if !flags.get("cluster.tls-config").is_empty() {
-            return Err("--cluster.tls-config: clustering is not available yet".into());
         }
         if flags.is_on("web.systemd-socket") {
             return Err("--web.systemd-socket: socket activation is not available yet".into());
@@ -77,10 +71,6 @@ impl Settings {
             [] => vec![":9093".to_owned()],
             given => given.to_vec(),
         };
-        // Alone by default: the gossip port is not opened, so nothing is claimed about it.
-        let cluster = flags.get("cluster.listen-address");
-        let cluster_address =
-            (flags.is_given("cluster.listen-address") && !cluster.is_empty()).then(|| cluster.to_owned());
         Ok(Settings {
             config_file: PathBuf::from(flags.get("config.file")),
             listen,
@@ -89,8 +79,7 @@ impl Settings {
             options,
             get_concurrency: number("web.get-concurrency")?,
             timeout: Some(duration("web.timeout")?).filter(|timeout| !timeout.is_zero()),
-            cluster_address,
-            peer_name: flags.get("cluster.peer-name").to_owned(),
+            cluster: ClusterSettings::from_flags(flags)?,
         })
     }
 }

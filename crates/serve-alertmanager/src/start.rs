@@ -11,7 +11,7 @@ use crate::config::{Loaded, load};
 use crate::gate::Gate;
 use crate::routes::router;
 use crate::settings::Settings;
-use crate::state::{Api, Cluster, ReloadMetrics, Shown};
+use crate::state::{Api, ReloadMetrics, Shown};
 
 const SERVICE: &str = "alertmanager";
 
@@ -46,11 +46,18 @@ pub async fn start(settings: Settings, parts: Parts, host: &Host) -> Result<Runn
         move || load(&settings.config_file, &external_url, settings.options.matcher_mode, clock.clone())
     };
     let loaded = read().map_err(|e| fail(&e))?;
-    warn_about_cluster(&settings);
 
     let manager = Alertmanager::open(settings.options.clone(), parts.disk, parts.clock, &host.registry)
         .map_err(|e| fail(&format!("cannot open {}: {e}", settings.options.storage_path.display())))?;
-    let metrics = metrics(host);
+    let stop = host.shutdown.clone();
+    let cluster = match &settings.cluster {
+        Some(cluster) => {
+            let joined = cluster.join(&manager, &host.registry, stop.clone()).await;
+            Some(joined.map_err(|e| fail(&format!("unable to initialize gossip mesh: {e}")))?)
+        }
+        None => None,
+    };
+    let metrics = metrics(host, cluster.is_some());
     front::metrics::register_process(&host.registry, SERVICE, host.version);
     let shown = Arc::new(RwLock::new(Shown::default()));
     let apply = Arc::new(applier(manager.clone(), shown.clone(), metrics.clone()));
@@ -83,7 +90,7 @@ pub async fn start(settings: Settings, parts: Parts, host: &Host) -> Result<Runn
         reload: reload.clone(),
         host: host.clone(),
         mode: settings.options.matcher_mode,
-        cluster: Cluster { name: peer_name(&settings), address: settings.cluster_address.clone() },
+        cluster: cluster.clone(),
         gate: Gate::new(settings.get_concurrency, settings.timeout, &host.registry),
     };
     let router = router(api, &prefix, &base);
@@ -96,16 +103,21 @@ pub async fn start(settings: Settings, parts: Parts, host: &Host) -> Result<Runn
         });
     }
     let running = running.ok_or_else(|| fail(&"no address to listen on"))?;
-    let stop = host.shutdown.clone();
     let maintenance = manager.clone();
     let engine =
         front::supervise(SERVICE, "alertmanager maintenance", &host.registry, stop.clone(), move || {
             maintenance.clone().maintain()
         });
+    let gossip = cluster.map(|member| {
+        front::supervise(SERVICE, "alertmanager gossip", &host.registry, stop.clone(), move || {
+            member.clone().run()
+        })
+    });
     let closing = tokio::spawn(async move {
         stop.cancelled().await;
         manager.shutdown();
     });
+    let running = gossip.into_iter().fold(running, Running::with_task);
     Ok(running.with_task(engine).with_task(closing).with_reload(reload))
 }
 
@@ -125,9 +137,10 @@ fn applier(
     }
 }
 
-fn metrics(host: &Host) -> ReloadMetrics {
+fn metrics(host: &Host, clustered: bool) -> ReloadMetrics {
     let gauge = |name: &str, help: &str| host.registry.gauge(name, help);
-    gauge("alertmanager_cluster_enabled", "Indicates whether the clustering is enabled or not.").set(0.0);
+    gauge("alertmanager_cluster_enabled", "Indicates whether the clustering is enabled or not.")
+        .set(f64::from(u8::from(clustered)));
     ReloadMetrics {
         successful: gauge(
             "alertmanager_config_last_reload_successful",
@@ -143,20 +156,6 @@ fn metrics(host: &Host) -> ReloadMetrics {
              cryptographically strong hash.",
         ),
     }
-}
-
-fn warn_about_cluster(settings: &Settings) {
-    if let Some(address) = &settings.cluster_address {
-        tracing::warn!(
-            service = SERVICE,
-            address,
-            "clustering is not available yet: this Alertmanager stands alone and nobody can join it"
-        );
-    }
-}
-
-fn peer_name(settings: &Settings) -> String {
-    if settings.peer_name.is_empty() { hostname() } else { settings.peer_name.clone() }
 }
 
 /// The address in links: as given, or made from host name and port. Without a slash at the end.

@@ -19,7 +19,8 @@ pub struct Api {
     pub reload: Reload,
     pub host: Host,
     pub mode: MatcherMode,
-    pub cluster: Cluster,
+    /// Our place among other Alertmanagers, unless we are alone.
+    pub cluster: Option<Arc<gossip::Member>>,
     pub gate: Gate,
 }
 
@@ -42,13 +43,6 @@ impl Shown {
             labels: loaded.receivers.iter().map(|r| (r.name.clone(), r.labels.clone())).collect(),
         }
     }
-}
-
-/// This node's place in a cluster: alone, for now.
-#[derive(Debug, Clone)]
-pub struct Cluster {
-    pub name: String,
-    pub address: Option<String>,
 }
 
 #[derive(Clone)]

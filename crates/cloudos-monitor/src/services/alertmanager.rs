@@ -17,6 +17,8 @@ pub const SERVICE: Service = Service {
         flags.set_default("config.file", places.config_file("alertmanager/alertmanager.yml"));
         flags.set_default("storage.path", places.data_dir("alertmanager_data"));
         flags.set_default("web.listen-address", places.listen(9093));
+        // Alone among the other services; a cluster is asked for by name.
+        flags.set_default("cluster.listen-address", "");
     },
     start: |flags, host| {
         Box::pin(async move {

@@ -58,14 +58,15 @@ pub async fn receivers(State(api): State<Api>, params: Params) -> Response {
 }
 
 fn cluster(api: &Api) -> Json {
-    match &api.cluster.address {
-        Some(address) => json!({
-            "name": api.cluster.name,
-            "peers": [{"address": address, "name": api.cluster.name}],
-            "status": "ready",
-        }),
-        None => json!({"peers": [], "status": "disabled"}),
-    }
+    let Some(member) = &api.cluster else { return json!({"peers": [], "status": "disabled"}) };
+    let peers = member.peers();
+    let peers: Vec<Json> =
+        peers.iter().map(|peer| json!({"address": peer.address.to_string(), "name": peer.name})).collect();
+    json!({
+        "name": member.name(),
+        "peers": peers,
+        "status": if member.is_settled() { "ready" } else { "settling" },
+    })
 }
 
 fn version(api: &Api) -> Json {
