@@ -39,4 +39,4 @@ pub use page::Compression;
 pub use part::{PageRef, Part, PartId, PartInfo, PartWriter};
 pub use part_store::{LocalParts, PartSink, PartStore};
 pub use table::{Backup, Publication, Recovery, Snapshot, Table, TableOptions};
-pub use wal::{FsyncPolicy, Lsn, ReplayReport, Tail, Wal, WalOptions};
+pub use wal::{FsyncPolicy, Lsn, ReplayReport, Tail, UNHURRIED_INTERVALS, Wal, WalOptions};

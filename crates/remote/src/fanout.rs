@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use kernel::KernelErrorKind;
 use model::{Exemplar, Labels, Matcher, TimestampMs, Value};
 use platform::Clock;
-use storage::metrics::{HeadStatistics, SeriesRef};
+use storage::metrics::{Forecast, HeadStatistics, SeriesRef};
 use storage::{Appender, ErrorKind, MetricsStore, Querier, StoreError};
 
 use crate::outbox::{Entry, Outbox, OutboxError, Payload, Row};
@@ -92,6 +92,9 @@ impl MetricsStore for Fanout {
     }
 }
 
+/// Room is made for this many rows at most before they come.
+const ROWS_FORETOLD_MAX: usize = 100_000;
+
 struct FanoutAppender<'f> {
     inner: Box<dyn Appender + 'f>,
     fanout: &'f Fanout,
@@ -128,6 +131,11 @@ impl FanoutAppender<'_> {
 }
 
 impl Appender for FanoutAppender<'_> {
+    fn foretell(&mut self, forecast: Forecast) {
+        self.rows.reserve(forecast.samples.min(ROWS_FORETOLD_MAX));
+        self.inner.foretell(forecast);
+    }
+
     fn append(
         &mut self,
         series: Option<SeriesRef>,

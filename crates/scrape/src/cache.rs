@@ -6,6 +6,7 @@
 //! series is noticed.
 
 use std::hash::BuildHasher;
+use std::ops::Range;
 
 use hashbrown::{HashSet, HashTable};
 use model::Labels;
@@ -22,6 +23,9 @@ const SLACK: usize = 1000;
 #[derive(Default)]
 pub(crate) struct SeriesCache {
     entries: Vec<Entry>,
+    /// The keys of all entries in their order, which is mostly the order they come in: comparing them with an
+    /// exposition reads memory from one end to the other.
+    keys: Vec<u8>,
     /// Places in `entries`, by the hash of the key.
     index: HashTable<u32>,
     hasher: foldhash::fast::RandomState,
@@ -44,7 +48,8 @@ pub(crate) struct SeriesCache {
 
 /// One way of writing a series.
 pub(crate) struct Entry {
-    key: Box<[u8]>,
+    /// Where its key is in `keys`.
+    key: Range<usize>,
     /// `None`: metric relabelling dropped it.
     pub(crate) series: Option<SeriesRef>,
     pub(crate) labels: Labels,
@@ -75,20 +80,19 @@ impl SeriesCache {
 
     /// The key the next sample probably has; empty when nothing is known.
     pub(crate) fn expected(&self) -> &[u8] {
-        self.candidate().and_then(|at| self.entries.get(at as usize)).map_or(&[], |entry| &entry.key)
+        self.candidate().map_or(&[], |at| key_of(&self.entries, &self.keys, at))
     }
 
     /// What is known about a sample, and whether this scrape has seen the very same series already.
     /// `is_expected`: the key equals [`SeriesCache::expected`].
     pub(crate) fn see(&mut self, key: &[u8], is_expected: bool) -> Option<(EntryId, bool)> {
-        let expected = self.candidate().filter(|at| {
-            is_expected || self.entries.get(*at as usize).is_some_and(|entry| *entry.key == *key)
-        });
+        let expected =
+            self.candidate().filter(|at| is_expected || key_of(&self.entries, &self.keys, *at) == key);
         let at = match expected {
             Some(at) => at,
             None => {
                 let hash = self.hasher.hash_one(key);
-                let same = |at: &u32| self.entries.get(*at as usize).is_some_and(|e| *e.key == *key);
+                let same = |at: &u32| key_of(&self.entries, &self.keys, *at) == key;
                 let at = *self.index.find(hash, same)?;
                 self.link(at);
                 at
@@ -116,8 +120,10 @@ impl SeriesCache {
     /// Remembers a key that [`SeriesCache::see`] did not know.
     pub(crate) fn insert(&mut self, key: &[u8], series: Option<SeriesRef>, labels: Labels) -> EntryId {
         let at = self.entries.len() as u32;
+        let start = self.keys.len();
+        self.keys.extend_from_slice(key);
         let entry = Entry {
-            key: key.into(),
+            key: start..self.keys.len(),
             series,
             labels,
             next: NONE,
@@ -128,8 +134,8 @@ impl SeriesCache {
         };
         self.entries.push(entry);
         self.seen += 1;
-        let (entries, hasher) = (&self.entries, &self.hasher);
-        let hash_of = |at: &u32| entries.get(*at as usize).map_or(0, |e| hasher.hash_one(&*e.key));
+        let (entries, keys, hasher) = (&self.entries, &self.keys, &self.hasher);
+        let hash_of = |at: &u32| hasher.hash_one(key_of(entries, keys, *at));
         self.index.insert_unique(hasher.hash_one(key), at, hash_of);
         self.link(at);
         self.last = Some(at);
@@ -240,7 +246,18 @@ impl SeriesCache {
                 kept += 1;
             }
         }
-        self.entries.retain(|entry| entry.seen >= scrape);
+        let mut keys = Vec::with_capacity(self.keys.len());
+        self.entries.retain_mut(|entry| {
+            let stays = entry.seen >= scrape;
+            if stays {
+                let start = keys.len();
+                keys.extend_from_slice(self.keys.get(entry.key.clone()).unwrap_or_default());
+                entry.key = start..keys.len();
+            }
+            stays
+        });
+        keys.shrink_to_fit();
+        self.keys = keys;
         self.entries.shrink_to(2 * kept as usize);
         let place = |at: u32| moved.get(at as usize).copied().unwrap_or(NONE);
         for entry in &mut self.entries {
@@ -249,13 +266,19 @@ impl SeriesCache {
         self.first = self.first.map(place).filter(|at| *at != NONE);
         self.last = None;
         self.index.clear();
-        let (entries, hasher) = (&self.entries, &self.hasher);
-        let hash_of = |at: &u32| entries.get(*at as usize).map_or(0, |e| hasher.hash_one(&*e.key));
+        let (entries, keys, hasher) = (&self.entries, &self.keys, &self.hasher);
+        let hash_of = |at: &u32| hasher.hash_one(key_of(entries, keys, *at));
         self.index.shrink_to(2 * entries.len(), hash_of);
         for at in 0..entries.len() as u32 {
             self.index.insert_unique(hash_of(&at), at, hash_of);
         }
     }
+}
+
+/// The key of the entry at `at`.
+fn key_of<'k>(entries: &[Entry], keys: &'k [u8], at: u32) -> &'k [u8] {
+    let range = entries.get(at as usize).map(|entry| entry.key.clone());
+    range.and_then(|range| keys.get(range)).unwrap_or_default()
 }
 
 #[cfg(test)]

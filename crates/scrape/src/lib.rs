@@ -26,6 +26,7 @@ mod rules;
 mod snapshot;
 mod summaries;
 mod target;
+mod threads;
 
 pub use config::{Global, ScrapeConfig};
 pub use manager::ScrapeManager;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use model::TimestampMs;
 use platform::Clock;
+use storage::metrics::Forecast;
 use storage::{Appender, MetricsStore};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -19,12 +20,13 @@ use crate::ingest::{Context, Counts, Ingest, append_stale};
 use crate::metadata::MetadataCache;
 use crate::metrics::ScrapeMetrics;
 use crate::options::{Options, StartTimes};
-use crate::report::{Report, ReportSeries};
+use crate::report::{self, Report, ReportSeries};
 use crate::rules::Rules;
 use crate::snapshot::Health;
 use crate::target::Target;
+use crate::threads::Threads;
 
-/// Larger bodies are read aside, about a millisecond's work.
+/// Larger bodies are read aside: they are more than a millisecond's work, which other targets would wait for.
 const INLINE_BYTES_MAX: usize = 512 << 10;
 
 /// What all loops share.
@@ -33,6 +35,7 @@ pub(crate) struct Engine {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: ScrapeMetrics,
     pub(crate) options: Options,
+    pub(crate) threads: Threads,
     /// Cancelled when the process ends, which is no reason to end any series.
     pub(crate) shutdown: CancellationToken,
 }
@@ -103,14 +106,7 @@ pub(crate) async fn run(
                 fetched = job.fetcher.fetch(&target, &mut line) => fetched,
             },
         };
-        let size = fetched.as_ref().map_or(0, |exposition| exposition.body.len());
-        let stored = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            here_or_aside(size, || memory.ingest(&job, &target, fetched, t, started));
-        }));
-        if stored.is_err() {
-            tracing::error!(job = job.name, url = target.url, "reading an exposition failed");
-            memory = Memory::new(&job, &target);
-        }
+        memory = here_or_aside(&job, &target, memory, Fetched { result: fetched, t, started }).await;
     }
     end_of_run(&job, ticker, interval, memory).await;
 }
@@ -143,10 +139,31 @@ async fn end_of_run(
     }
 }
 
-/// Runs `work` on this thread. Loops have threads of their own, so work of a fraction of a millisecond is done
-/// where it is: handing it to another thread would cost as much. Other loops make way for a large body.
-fn here_or_aside(bytes: usize, work: impl FnOnce()) {
-    if bytes > INLINE_BYTES_MAX { tokio::task::block_in_place(work) } else { work() }
+/// What a visit brought.
+struct Fetched {
+    result: Result<Exposition, FetchError>,
+    t: TimestampMs,
+    started: Duration,
+}
+
+/// Stores what a visit brought. Work of a fraction of a millisecond is done on this thread: handing it to
+/// another one would cost as much.
+async fn here_or_aside(job: &Arc<Job>, target: &Arc<Target>, mut memory: Memory, fetched: Fetched) -> Memory {
+    let size = fetched.result.as_ref().map_or(0, |exposition| exposition.body.len());
+    let (for_work, to) = (job.clone(), target.clone());
+    let work = move || {
+        memory.ingest(&for_work, &to, fetched);
+        memory
+    };
+    let memory = if size > INLINE_BYTES_MAX {
+        tokio::task::spawn_blocking(work).await.ok()
+    } else {
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).ok()
+    };
+    memory.unwrap_or_else(|| {
+        tracing::error!(job = job.name, url = target.url, "reading an exposition failed");
+        Memory::new(job, target)
+    })
 }
 
 impl Memory {
@@ -162,16 +179,10 @@ impl Memory {
     }
 
     /// Stores one scrape, good or bad, as one batch.
-    fn ingest(
-        &mut self,
-        job: &Job,
-        target: &Target,
-        fetched: Result<Exposition, FetchError>,
-        t: TimestampMs,
-        started: Duration,
-    ) {
+    fn ingest(&mut self, job: &Job, target: &Target, fetched: Fetched) {
+        let Fetched { result: fetched, t, started } = fetched;
         let engine = &job.engine;
-        let mut appender = engine.store.appender();
+        let mut appender = self.appender(engine);
         self.cache.begin();
         let mut counts = Counts::default();
         let mut body_bytes = 0;
@@ -195,7 +206,7 @@ impl Memory {
                 if let Err(e) = result {
                     error = Some(e);
                     // Nothing of a bad exposition is kept; what the last one had is ended below.
-                    appender = engine.store.appender();
+                    appender = self.appender(engine);
                     self.cache.roll_back();
                 }
             }
@@ -237,6 +248,13 @@ impl Memory {
         }
         engine.metrics.duration.observe(duration_seconds);
         self.publish(target, error, t, duration_seconds);
+    }
+
+    fn appender<'s>(&self, engine: &'s Engine) -> Box<dyn Appender + 's> {
+        let mut appender = engine.store.appender();
+        let samples = self.cache.len() + report::SERIES_MAX;
+        appender.foretell(Forecast { samples, unhurried: true });
+        appender
     }
 
     fn read(

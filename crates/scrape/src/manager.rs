@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use expfmt::Registry;
 use platform::Clock;
 use storage::MetricsStore;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -19,11 +20,13 @@ use crate::options::Options;
 use crate::pool::Pool;
 use crate::rules::Rules;
 use crate::snapshot::{TargetMetadata, TargetsSnapshot};
+use crate::threads::Threads;
 
 pub struct ScrapeManager {
     engine: Arc<Engine>,
     hostname: String,
-    runtime: Threads,
+    /// Where discovery runs: the runtime the manager was made in.
+    runtime: Handle,
     tasks: TaskTracker,
     /// By job name.
     pools: Mutex<BTreeMap<String, Pool>>,
@@ -58,12 +61,13 @@ impl ScrapeManager {
             clock,
             metrics: ScrapeMetrics::new(registry),
             options,
+            threads: Threads::start(),
             shutdown: CancellationToken::new(),
         };
         Arc::new(ScrapeManager {
             engine: Arc::new(engine),
             hostname: hostname(),
-            runtime: Threads::start(),
+            runtime: Handle::current(),
             tasks: TaskTracker::new(),
             pools: Mutex::default(),
         })
@@ -100,7 +104,7 @@ impl ScrapeManager {
             })?;
             jobs.push((config, Some(job)));
         }
-        let _in_runtime = self.runtime.handle.enter();
+        let _in_runtime = self.runtime.enter();
         let (mut next, mut reloaded) = (BTreeMap::new(), Vec::new());
         for (config, job) in jobs {
             let name = config.job_name.clone();
@@ -193,35 +197,6 @@ impl ScrapeManager {
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Pool>> {
         self.pools.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Threads for loops alone: what they store is stored where they run, and no query waits behind it.
-struct Threads {
-    handle: tokio::runtime::Handle,
-    /// `None` when the process could not have more threads and the caller's do the work.
-    own: Option<tokio::runtime::Runtime>,
-}
-
-impl Threads {
-    fn start() -> Threads {
-        let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        let mut builder = tokio::runtime::Builder::new_multi_thread();
-        match builder.worker_threads(cores).thread_name("scrape").enable_all().build() {
-            Ok(runtime) => Threads { handle: runtime.handle().clone(), own: Some(runtime) },
-            Err(e) => {
-                tracing::warn!("no threads for scraping alone: {e}");
-                Threads { handle: tokio::runtime::Handle::current(), own: None }
-            }
-        }
-    }
-}
-
-impl Drop for Threads {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.own.take() {
-            runtime.shutdown_background();
-        }
     }
 }
 

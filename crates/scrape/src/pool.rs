@@ -172,7 +172,8 @@ impl Shared {
             }
             let (target, stop) = (Arc::new(target), CancellationToken::new());
             targets.active.insert(labels, (target.clone(), stop.clone()));
-            self.tasks.spawn(looping::run(self.job.clone(), target, stop, self.refusal.subscribe()));
+            let run = looping::run(self.job.clone(), target, stop, self.refusal.subscribe());
+            self.tasks.spawn_on(run, self.job.engine.threads.next());
         }
         drop(targets);
         let took = self.job.engine.clock.monotonic().saturating_sub(started).as_secs_f64();

@@ -28,6 +28,9 @@ const NAMES: [&str; 8] = [
     "scrape_body_size_bytes",
 ];
 
+/// How many report series a target has at most.
+pub(crate) const SERIES_MAX: usize = NAMES.len();
+
 /// How many of [`NAMES`] there are without `extra_scrape_metrics`.
 const PLAIN: usize = 5;
 

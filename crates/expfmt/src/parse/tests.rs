@@ -151,3 +151,22 @@ fn real_expositions_read_the_same_on_both_paths() {
     }
     assert!(samples > 3000, "{samples}");
 }
+
+#[test]
+fn short_decimals_are_what_the_careful_path_makes_of_them() {
+    let mut seed = 7u64;
+    for round in 0..20_000 {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let digits = (seed >> 33).to_string().repeat(2);
+        let (length, point) = (1 + round % 17, round % 19);
+        let mut text = digits[..length.min(digits.len())].to_owned();
+        if (1..text.len()).contains(&point) {
+            text.insert(point, '.');
+        }
+        let expected: f64 = text.parse().unwrap();
+        assert_eq!(number::parse_float(text.as_bytes()).unwrap().to_bits(), expected.to_bits(), "{text}");
+    }
+    for (text, expected) in [("1.", Some(1.0)), (".5", Some(0.5)), (".", None), ("1.2.3", None), ("", None)] {
+        assert_eq!(number::parse_float(text.as_bytes()).ok(), expected, "{text}");
+    }
+}

@@ -54,11 +54,16 @@ impl fmt::Display for Lsn {
 pub enum FsyncPolicy {
     /// Before the append returns.
     Always,
-    /// By a background thread, at most this long after the write.
+    /// By a background thread, at most this long after the write; [`UNHURRIED_INTERVALS`] times as long for
+    /// what nobody was told of.
     Interval(Duration),
     /// When the operating system likes to. Survives the death of the process all the same.
     Off,
 }
+
+/// A sync costs about as much as logging thousands of samples, whatever it is for. Records that nobody was
+/// promised anything about (what was scraped, for one) share it with this many intervals' worth of others.
+pub const UNHURRIED_INTERVALS: u32 = 10;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WalOptions {
@@ -107,6 +112,8 @@ struct Shared {
 struct Queue {
     batch: Arc<Batch>,
     frames: Vec<u8>,
+    /// Somebody in the batch will be told that it is safe.
+    hurried: bool,
     /// LSN of the first frame of the batch.
     start: u64,
     /// End of the last batch that was written.
@@ -144,6 +151,7 @@ impl Wal {
         let queue = Queue {
             batch: Arc::default(),
             frames: Vec::new(),
+            hurried: false,
             start,
             acknowledged: start,
             writing: false,
@@ -168,13 +176,19 @@ impl Wal {
     /// After an error the record is not in the log as far as the caller is concerned; should the process
     /// die right then, a replay may still show it.
     pub fn append(&self, payload: &[u8]) -> Result<Lsn, KernelError> {
-        self.shared.append(&[payload])
+        self.shared.append(&[payload], true)
     }
 
     /// As [`Wal::append`], for records that lie one after another and share their fate: all of them are
     /// written, by one write, or none. Returns the place of the first.
     pub fn append_all(&self, payloads: &[&[u8]]) -> Result<Lsn, KernelError> {
-        self.shared.append(payloads)
+        self.shared.append(payloads, true)
+    }
+
+    /// As [`Wal::append_all`], for records nobody is told about: they survive the death of the process all the
+    /// same, and a loss of power a little later than others; see [`UNHURRIED_INTERVALS`].
+    pub fn append_all_unhurried(&self, payloads: &[&[u8]]) -> Result<Lsn, KernelError> {
+        self.shared.append(payloads, false)
     }
 
     /// The end of the last acknowledged record. Appends under way are behind it.
@@ -251,7 +265,7 @@ impl Shared {
         self.turned.wait(queue).unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn append(&self, payloads: &[&[u8]]) -> Result<Lsn, KernelError> {
+    fn append(&self, payloads: &[&[u8]], hurried: bool) -> Result<Lsn, KernelError> {
         if payloads.is_empty() || payloads.iter().any(|payload| payload.is_empty()) {
             return Err(KernelError::new(KernelErrorKind::Invalid, "an empty record"));
         }
@@ -289,6 +303,7 @@ impl Shared {
             let lsn = queue.start + queue.frames.len() as u64;
             segment::push_frame(&mut queue.frames, lsn, payload, payload_crc);
         }
+        queue.hurried |= hurried;
         let batch = queue.batch.clone();
         loop {
             if let Some(outcome) = batch.outcome.get() {
@@ -303,12 +318,13 @@ impl Shared {
         let start = queue.start;
         let mut frames = std::mem::take(&mut queue.frames);
         let batch = std::mem::take(&mut queue.batch);
+        let hurried = std::mem::take(&mut queue.hurried);
         let end = start + frames.len() as u64;
         queue.start = end;
         queue.writing = true;
         drop(queue);
 
-        let outcome = self.writer.write(start, &frames);
+        let outcome = self.writer.write(start, &frames, hurried);
 
         let mut queue = self.queue();
         queue.writing = false;
@@ -319,6 +335,7 @@ impl Shared {
                 let behind = std::mem::take(&mut queue.batch);
                 let _ = behind.outcome.set(Err(error.clone()));
                 queue.frames.clear();
+                queue.hurried = false;
                 queue.start = start;
             }
         }
@@ -335,11 +352,13 @@ impl Shared {
 fn spawn_syncer(shared: Arc<Shared>, interval: Duration) -> Result<JoinHandle<()>, KernelError> {
     let body = move || {
         let mut queue = shared.queue();
+        let mut intervals = 0;
         while !queue.closed {
             let waited = shared.closing.wait_timeout(queue, interval);
             drop(waited.unwrap_or_else(PoisonError::into_inner));
             // A failure is counted there; the next round tries again and `close` tells.
-            let _ = shared.writer.sync_if_dirty();
+            intervals = (intervals + 1) % UNHURRIED_INTERVALS;
+            let _ = shared.writer.sync_due(intervals == 0);
             queue = shared.queue();
         }
     };

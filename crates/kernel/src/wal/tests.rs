@@ -233,3 +233,26 @@ fn the_background_thread_syncs() {
         wal.append(b"z").unwrap();
     }
 }
+
+#[test]
+fn what_nobody_was_told_of_shares_a_later_sync() {
+    let metrics = Arc::new(KernelMetrics::default());
+    // The thread never comes round; its turns are taken here.
+    let options = WalOptions { fsync: FsyncPolicy::Interval(Duration::from_secs(3600)), ..small() };
+    let wal = Wal::open(Arc::new(SimDisk::new()), DIR.into(), options, Lsn(0), metrics.clone()).unwrap();
+    wal.append(b"a").unwrap();
+    wal.sync().unwrap();
+    let writer = &wal.shared.writer;
+    let syncs = |all| {
+        let before = metrics.wal_fsyncs.load(Ordering::Relaxed);
+        writer.sync_due(all).unwrap();
+        metrics.wal_fsyncs.load(Ordering::Relaxed) - before
+    };
+    assert_eq!((syncs(false), syncs(true)), (0, 0), "nothing was written");
+    wal.append_all_unhurried(&[b"b"]).unwrap();
+    assert_eq!((syncs(false), syncs(true), syncs(true)), (0, 1, 0));
+    wal.append_all_unhurried(&[b"c"]).unwrap();
+    wal.append(b"d").unwrap();
+    wal.append_all_unhurried(&[b"e"]).unwrap();
+    assert_eq!((syncs(false), syncs(true)), (1, 0), "one hurried record takes all along");
+}

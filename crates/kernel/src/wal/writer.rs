@@ -48,6 +48,8 @@ struct Active {
     /// Record bytes that are whole and acknowledged.
     len: u64,
     dirty: bool,
+    /// Of what is dirty, some is not to wait for long.
+    hurried: bool,
     /// A write failed: the bytes behind `len` must go before the next one.
     torn: bool,
 }
@@ -110,10 +112,10 @@ impl Writer {
         self.dir.join(segment::file_name(base))
     }
 
-    /// Writes whole frames, the first of which has the LSN `start`.
-    pub fn write(&self, start: u64, frames: &[u8]) -> Result<(), KernelError> {
+    /// Writes whole frames, the first of which has the LSN `start`. `hurried`: see [`Writer::sync_due`].
+    pub fn write(&self, start: u64, frames: &[u8], hurried: bool) -> Result<(), KernelError> {
         let mut state = self.state();
-        let result = self.write_locked(&mut state, start, frames);
+        let result = self.write_locked(&mut state, start, frames, hurried);
         if let Err(error) = &result {
             match error.kind {
                 KernelErrorKind::NoSpace => add(&self.metrics.wal_no_space, 1),
@@ -125,7 +127,13 @@ impl Writer {
         result
     }
 
-    fn write_locked(&self, state: &mut State, start: u64, frames: &[u8]) -> Result<(), KernelError> {
+    fn write_locked(
+        &self,
+        state: &mut State,
+        start: u64,
+        frames: &[u8],
+        hurried: bool,
+    ) -> Result<(), KernelError> {
         self.check_space(&mut state.space, frames.len() as u64)?;
         if let Some(active) = &mut state.active
             && active.torn
@@ -148,9 +156,10 @@ impl Writer {
         active.torn = true;
         active.file.append(frames).at(&active.path)?;
         active.dirty = true;
+        active.hurried |= hurried;
         if self.options.fsync == FsyncPolicy::Always {
             self.sync_file(&active.file).at(&active.path)?;
-            active.dirty = false;
+            (active.dirty, active.hurried) = (false, false);
         }
         active.torn = false;
         active.len += frames.len() as u64;
@@ -185,7 +194,7 @@ impl Writer {
         if let Some(active) = &mut state.active {
             if durable && active.dirty {
                 self.sync_file(&active.file).at(&active.path)?;
-                active.dirty = false;
+                (active.dirty, active.hurried) = (false, false);
             }
             let sealed = Segment { base: active.base, end: active.base + active.len };
             state.active = None;
@@ -200,35 +209,35 @@ impl Writer {
         }
         // A segment that never got a record may have had this very base.
         state.sealed.retain(|segment| segment.base != base);
-        state.active = Some(Active { file, path, base, len: 0, dirty: false, torn: false });
+        state.active = Some(Active { file, path, base, len: 0, dirty: false, hurried: false, torn: false });
         self.count_segments(state);
         Ok(())
     }
 
     pub fn sync(&self) -> Result<(), KernelError> {
-        self.sync_active(true)
+        self.sync_if(|_| true)
     }
 
-    pub fn sync_if_dirty(&self) -> Result<(), KernelError> {
-        self.sync_active(false)
+    /// Syncs if there is something hurried to sync or, when `all` is, anything.
+    pub fn sync_due(&self, all: bool) -> Result<(), KernelError> {
+        self.sync_if(|active| active.hurried || (all && active.dirty))
     }
 
     /// Syncs without keeping writers waiting. What they write meanwhile stays marked as dirty.
-    fn sync_active(&self, even_if_clean: bool) -> Result<(), KernelError> {
-        let (file, path, base) = {
+    fn sync_if(&self, is_due: impl Fn(&Active) -> bool) -> Result<(), KernelError> {
+        let (file, path, base, hurried) = {
             let mut state = self.state();
-            let Some(active) = &mut state.active else { return Ok(()) };
-            if !active.dirty && !even_if_clean {
-                return Ok(());
-            }
+            let Some(active) = state.active.as_mut().filter(|active| is_due(active)) else { return Ok(()) };
+            let hurried = std::mem::take(&mut active.hurried);
             active.dirty = false;
-            (active.file.clone(), active.path.clone(), active.base)
+            (active.file.clone(), active.path.clone(), active.base, hurried)
         };
         let result = self.sync_file(&file).at(&path);
         if result.is_err() {
             let mut state = self.state();
             if let Some(active) = state.active.as_mut().filter(|active| active.base == base) {
                 active.dirty = true;
+                active.hurried |= hurried;
             }
         }
         result
