@@ -9,7 +9,8 @@ use front::Params;
 use model::Labels;
 use serde_json::Value as Json;
 
-use crate::handlers::body::{self, malformed, parse_body, required};
+use crate::handlers::body::{self, Refused, check_body, malformed, parse_json, required};
+use crate::handlers::posted;
 use crate::handlers::query::alert_query;
 use crate::model::{self as wire, error_text};
 use crate::state::Api;
@@ -59,35 +60,46 @@ async fn blocking(work: impl FnOnce() -> Vec<u8> + Send + 'static) -> Response {
 }
 
 pub async fn post(State(api): State<Api>, headers: HeaderMap, bytes: Bytes) -> Response {
-    let json = match parse_body(&headers, &bytes, "alerts") {
-        Ok(json) => json,
-        Err(refused) => return *refused,
-    };
+    if let Err(refused) = check_body(&headers, &bytes, "alerts") {
+        return *refused;
+    }
+    let done = tokio::task::spawn_blocking(move || {
+        let now = api.manager.clock().now_ns();
+        let alerts = match posted::read(&bytes, now) {
+            Some(alerts) => alerts,
+            None => read_slowly(&bytes, now)?,
+        };
+        if alerts.len() > ALERTS_MAX {
+            return Err(malformed("alerts", &format!("{} alerts are more than {ALERTS_MAX}", alerts.len())));
+        }
+        let refuse = |refused: Vec<String>| error_text(StatusCode::BAD_REQUEST, &refused.join("\n"));
+        api.manager.put(alerts).map_err(|refused| Box::new(refuse(refused)))
+    });
+    match done.await {
+        Ok(Ok(())) => StatusCode::OK.into_response(),
+        Ok(Err(refused)) => *refused,
+        Err(_) => error_text(StatusCode::INTERNAL_SERVER_ERROR, "taking the alerts in failed"),
+    }
+}
+
+/// Reads a body that is not as it should be, or that has times in an unusual form.
+fn read_slowly(bytes: &Bytes, now: i64) -> Result<Vec<(Alert, bool)>, Refused> {
+    let json = parse_json(bytes, "alerts")?;
     let Json::Array(items) = &json else {
         let reason = format!(
             "json: cannot unmarshal {} into Go value of type models.PostableAlerts",
             body::kind(&json)
         );
-        return *malformed("alerts", &reason);
+        return Err(malformed("alerts", &reason));
     };
-    if items.len() > ALERTS_MAX {
-        return *malformed("alerts", &format!("{} alerts are more than {ALERTS_MAX}", items.len()));
-    }
-    let now = api.manager.clock().now_ns();
     let mut alerts = Vec::with_capacity(items.len());
     for item in items {
-        match alert(item, now) {
-            Ok(alert) => alerts.push(alert),
-            Err(reason) => return *malformed("alerts", &reason),
-        }
+        alerts.push(alert(item, now).map_err(|reason| malformed("alerts", &reason))?);
     }
     if let Some(index) = alerts.iter().position(Option::is_none) {
-        return *required(&format!("{index}.labels"));
+        return Err(required(&format!("{index}.labels")));
     }
-    match api.manager.put(alerts.into_iter().flatten().collect()) {
-        Ok(()) => StatusCode::OK.into_response(),
-        Err(refused) => error_text(StatusCode::BAD_REQUEST, &refused.join("\n")),
-    }
+    Ok(alerts.into_iter().flatten().collect())
 }
 
 /// One posted alert and whether it says when it ends; `None` when it has no labels at all.

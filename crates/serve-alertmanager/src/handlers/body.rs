@@ -14,6 +14,12 @@ pub type Refused = Box<Response>;
 
 /// Checks the content type and parses the body; `what` names it in errors.
 pub fn parse_body(headers: &HeaderMap, body: &Bytes, what: &str) -> Result<Json, Refused> {
+    check_body(headers, body, what)?;
+    parse_json(body, what)
+}
+
+/// Checks that there is a body and that it says it is JSON.
+pub fn check_body(headers: &HeaderMap, body: &Bytes, what: &str) -> Result<(), Refused> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("");
     let media = kind.split(';').next().unwrap_or("").trim();
     if !media.eq_ignore_ascii_case("application/json") {
@@ -21,9 +27,10 @@ pub fn parse_body(headers: &HeaderMap, body: &Bytes, what: &str) -> Result<Json,
         let message = format!("unsupported media type {shown:?}, only [application/json] are allowed");
         return Err(Box::new(swagger_error(StatusCode::UNSUPPORTED_MEDIA_TYPE, 415, &message)));
     }
-    if body.is_empty() {
-        return Err(required(what));
-    }
+    if body.is_empty() { Err(required(what)) } else { Ok(()) }
+}
+
+pub fn parse_json(body: &Bytes, what: &str) -> Result<Json, Refused> {
     serde_json::from_slice(body).map_err(|e| {
         let reason = if e.is_eof() { "unexpected EOF".to_owned() } else { e.to_string() };
         malformed(what, &reason)

@@ -4,6 +4,7 @@ pub mod alerts;
 pub mod body;
 pub mod manage;
 pub mod own;
+mod posted;
 pub mod query;
 pub mod silences;
 pub mod status;
