@@ -147,6 +147,7 @@ impl Column {
 }
 
 /// Any other NaN in place of the one that means "absent".
+#[inline]
 fn present(v: f64) -> f64 {
     if v.to_bits() == ABSENT_BITS { f64::NAN } else { v }
 }

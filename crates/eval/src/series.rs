@@ -58,7 +58,9 @@ pub fn is_metadata_label(name: &str) -> bool {
 
 /// The labels once the metric's name no longer fits.
 pub fn without_metadata(labels: &Labels) -> Labels {
-    let mut names = labels.iter().map(|(name, _)| name).filter(|name| is_metadata_label(name));
+    // They sort before nearly everything else.
+    let first = labels.iter().map(|(name, _)| name).take_while(|name| *name <= "__unit__");
+    let mut names = first.filter(|name| is_metadata_label(name));
     match (names.next(), names.next()) {
         (None, _) => labels.clone(),
         (Some(METRIC_NAME), None) => labels.without_name(),

@@ -54,15 +54,20 @@ impl Instrument {
         request: Request,
         next: Next,
     ) -> Response {
-        let started = Instant::now();
         let handler = request.extensions().get::<MatchedPath>().map_or("/*", MatchedPath::as_str);
         // Parameters as the original's router writes them: `/label/:name/values`.
         let handler = handler.replace("{*", "*").replace('{', ":").replace('}', "");
-        let response = next.run(request).await;
-        this.requests.with(&[&handler, response.status().as_str()]).inc();
-        this.durations.with(&[&handler]).observe(started.elapsed().as_secs_f64());
-        if let (Some(sizes), Some(bytes)) = (&this.sizes, response.body().size_hint().exact()) {
-            sizes.with(&[&handler]).observe(bytes as f64);
+        this.observe_as(&handler, next.run(request)).await
+    }
+
+    /// Counts and times the reply of `handler`, which no router has named.
+    pub async fn observe_as(&self, handler: &str, reply: impl Future<Output = Response>) -> Response {
+        let started = Instant::now();
+        let response = reply.await;
+        self.requests.with(&[handler, response.status().as_str()]).inc();
+        self.durations.with(&[handler]).observe(started.elapsed().as_secs_f64());
+        if let (Some(sizes), Some(bytes)) = (&self.sizes, response.body().size_hint().exact()) {
+            sizes.with(&[handler]).observe(bytes as f64);
         }
         response
     }

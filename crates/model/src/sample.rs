@@ -13,6 +13,7 @@ pub fn stale_nan() -> f64 {
 }
 
 /// Whether `v` is the staleness marker (and not just any NaN).
+#[inline]
 pub fn is_stale(v: f64) -> bool {
     v.to_bits() == STALE_NAN_BITS
 }

@@ -88,8 +88,9 @@ impl<'a> SharedSource<'a> {
     }
 }
 
-/// Values that one round of a parallel evaluation may hold: 8 MiB.
-const ROUND_VALUES: usize = 1 << 20;
+/// Values that one round of a parallel evaluation may hold: 2 MiB, which stay in a cache until they are
+/// aggregated.
+const ROUND_VALUES: usize = 1 << 18;
 
 /// Below this much work, in values read or made, helpers cost more than they give.
 const PARALLEL_WORK: usize = 200_000;

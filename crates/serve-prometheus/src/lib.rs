@@ -3,6 +3,7 @@
 
 mod ast_json;
 mod config;
+mod direct;
 mod engine;
 mod engines;
 mod federation;
@@ -150,7 +151,7 @@ pub async fn start(
         });
         running = running.with_task(watching);
     }
-    early.shell.set_main(routes::router(api, &early));
+    early.shell.set_main(routes::router(api.clone(), &early), direct::direct(api, early.instrument.clone()));
     early.notifications.remove(STARTING);
     early.shell.set_phase(Phase::Ready);
     Ok(running.with_task(ending).with_reload(reload))

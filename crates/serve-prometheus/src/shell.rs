@@ -9,6 +9,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use futures_util::future::BoxFuture;
 use tower::ServiceExt;
 
 /// How far the server is.
@@ -31,8 +32,11 @@ pub struct Shell {
     /// What needs no store.
     early: OnceLock<Router>,
     /// Everything else, once there is a store.
-    main: OnceLock<Router>,
+    main: OnceLock<(Router, Direct)>,
 }
+
+/// What is asked so often that it goes past the router; gives requests for anything else back.
+pub type Direct = Box<dyn Fn(Request) -> Result<BoxFuture<'static, Response>, Request> + Send + Sync>;
 
 /// The name of a method nobody uses: a router that is asked with it says which methods there are.
 const ANY_OTHER: &str = "X";
@@ -72,8 +76,8 @@ impl Shell {
         let _ = self.early.set(router);
     }
 
-    pub fn set_main(&self, router: Router) {
-        let _ = self.main.set(router);
+    pub fn set_main(&self, router: Router, direct: Direct) {
+        let _ = self.main.set((router, direct));
     }
 
     /// Everything behind one service.
@@ -140,8 +144,11 @@ impl Shell {
     async fn route(&self, request: Request) -> Response {
         let Some(early) = self.early.get() else { return unavailable(Phase::Starting) };
         let main = self.main.get().filter(|_| self.phase() == Phase::Ready);
-        if let Some(main) = main {
-            return infallible(main.clone().oneshot(request).await);
+        if let Some((main, direct)) = main {
+            return match direct(request) {
+                Ok(reply) => reply.await,
+                Err(request) => infallible(main.clone().oneshot(request).await),
+            };
         }
         let reply = infallible(early.clone().oneshot(request).await);
         match reply.status() {

@@ -21,7 +21,7 @@ use tower::ServiceExt;
 
 use crate::opening::Early;
 use crate::shell::Phase;
-use crate::{Config, Engine, EngineSettings, Engines, Settings, build_api, flags, routes};
+use crate::{Config, Engine, EngineSettings, Engines, Settings, build_api, direct, flags, routes};
 
 const T: i64 = 1_700_000_000_000;
 
@@ -110,7 +110,7 @@ async fn fixture(arguments: &[&str]) -> Fixture {
     let early = Early::new(&settings, Arc::default(), &host);
     let api = build_api(&early, engines, config, (store, admin), engine, (pool, watch));
     crate::reload::register_metrics(&api);
-    early.shell.set_main(routes::router(api, &early));
+    early.shell.set_main(routes::router(api.clone(), &early), direct::direct(api, early.instrument.clone()));
     early.shell.set_early(routes::before_ready(&early));
     early.shell.set_phase(Phase::Ready);
     let router = early.shell.clone().router();
@@ -269,10 +269,7 @@ async fn rules_are_listed_and_filtered() {
         (&group["rules"][0]["type"], &group["rules"][0]["health"]),
         (&json!("recording"), &json!("unknown"))
     );
-    assert_eq!(
-        (&group["rules"][1]["state"], &group["rules"][1]["duration"]),
-        (&json!("unknown"), &json!(0))
-    );
+    assert_eq!((&group["rules"][1]["state"], &group["rules"][1]["duration"]), (&json!("unknown"), &json!(0)));
     let (_, body) = f.get("/api/v1/rules?type=alert&match[]=%7Bsev=%22low%22%7D").await;
     assert_eq!(body["data"]["groups"][0]["rules"].as_array().unwrap().len(), 1);
     assert_eq!(f.get("/api/v1/rules?rule_name[]=none").await.1["data"]["groups"], json!([]));

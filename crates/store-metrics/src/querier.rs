@@ -176,26 +176,48 @@ impl StoreQuerier {
         maxt: TimestampMs,
         out: &mut SampleColumns,
     ) -> Result<(), StoreError> {
+        if out.is_empty() {
+            return self.read_head_alone(id, mint, maxt, out);
+        }
+        let mut own = OWN.take();
+        own.clear();
+        self.read_head_alone(id, mint, maxt, &mut own)?;
+        merge_columns(out, &own);
+        if own.floats.capacity() <= OWN_SAMPLES_MAX {
+            OWN.set(own);
+        }
+        Ok(())
+    }
+
+    /// Fills the empty `out`.
+    fn read_head_alone(
+        &self,
+        id: SeriesId,
+        mint: TimestampMs,
+        maxt: TimestampMs,
+        out: &mut SampleColumns,
+    ) -> Result<(), StoreError> {
         let head = &self.core.head;
-        let mut own = SampleColumns::default();
-        let first = out.is_empty();
-        let to = if first { &mut *out } else { &mut own };
         let grabbed = {
             let shard = head.shard(id);
             // Looked up under the lock: what is set aside in this shard was so by this flush or an earlier.
             let skip_flushing = self.flushed >= head.flush_begun.load(Ordering::Acquire);
             let visible_until = shard.endings.visible_until(self.view, id);
             match shard.get(id) {
-                Some(series) => series.grab(mint, maxt, visible_until, skip_flushing, to),
+                Some(series) => series.grab(mint, maxt, visible_until, skip_flushing, out),
                 None => return Ok(()),
             }
         };
-        grabbed.decode(to)?;
-        if !first {
-            merge_columns(out, &own);
-        }
-        Ok(())
+        grabbed.decode(out)
     }
+}
+
+/// What is kept of [`OWN`] has room for no more samples than this.
+const OWN_SAMPLES_MAX: usize = 16 << 10;
+
+thread_local! {
+    /// Samples of the head on their way behind those of parts; used again from series to series.
+    static OWN: std::cell::Cell<SampleColumns> = std::cell::Cell::default();
 }
 
 impl Drop for StoreQuerier {

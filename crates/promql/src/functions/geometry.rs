@@ -4,6 +4,8 @@
 //! series, too; comparing two columns of times is far cheaper than finding the windows again. What is left
 //! to do for a rate is a subtraction and a multiplication per step.
 
+use std::collections::VecDeque;
+
 use eval::window::{Window, WindowShape};
 use eval::{Column, Steps};
 use model::TimestampMs;
@@ -91,6 +93,34 @@ impl Geometry {
         column
     }
 
+    /// Of every window the first value that no other in it beats; any number beats NaN. Each value is looked at
+    /// once or twice, however many windows see it.
+    pub fn extremes(&self, values: &[f64], beats: impl Fn(f64, f64) -> bool) -> Column {
+        // Positions of values that may yet be the answer, best first: each beats all that come after it, or
+        // equals them.
+        let mut left: VecDeque<usize> = VecDeque::new();
+        let mut next = 0;
+        Column::from_fn(self.windows.len(), |step| {
+            let place = self.windows.get(step).filter(|place| place.from < place.to)?;
+            next = next.max(place.from);
+            for (at, v) in values.iter().enumerate().take(place.to).skip(next) {
+                let old = |at: &usize| values.get(*at).copied().unwrap_or(f64::NAN);
+                while left
+                    .back()
+                    .is_some_and(|last| beats(*v, old(last)) || (old(last).is_nan() && !v.is_nan()))
+                {
+                    left.pop_back();
+                }
+                left.push_back(at);
+            }
+            next = next.max(place.to);
+            while left.front().is_some_and(|first| *first < place.from) {
+                left.pop_front();
+            }
+            left.front().and_then(|first| values.get(*first)).copied()
+        })
+    }
+
     /// Differences over the windows, stretched to their edges; `resets` are the positions at which a counter
     /// fell, `None` for gauges.
     pub fn rates(&self, values: &[f64], resets: Option<&[usize]>) -> Column {
@@ -156,4 +186,49 @@ fn place(
     (place.to_start, place.to_end) = (edge(seconds(first_t - start)), edge(seconds(end - last_t)));
     place.factor = (place.sampled + place.to_start + place.to_end) / place.sampled / per;
     place
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Looking at every window anew gives the same values.
+    #[test]
+    fn extremes_are_those_of_each_window() {
+        let nan = f64::NAN;
+        let values = [3.0, 1.0, nan, 2.0, 2.0, -0.0, 0.0, nan, nan, nan, 5.0, 4.0, 4.0, -1.0, -1.0, nan, 7.0];
+        // With a gap that some windows fall into.
+        let times: Vec<i64> =
+            (0..values.len() as i64).map(|i| i * 10 + if i > 11 { 100 } else { 0 }).collect();
+        let naive = |times: &[i64], (start, end): (i64, i64), max: bool| {
+            let inside = times.iter().zip(&values).filter(|(t, _)| (start + 1..=end).contains(*t));
+            inside.map(|(_, v)| *v).reduce(|best, v| {
+                let beats = if max { v > best } else { v < best };
+                if beats || best.is_nan() { v } else { best }
+            })
+        };
+        for range in [5, 10, 25, 40, 1000] {
+            for step in [3, 10, 35] {
+                let steps = Steps::range(-20, 320, step);
+                for at in [None, Some(70)] {
+                    let shape = WindowShape { range, offset: 0, at };
+                    let mut geometry = Geometry::default();
+                    geometry.fit(&times, steps, shape, false);
+                    for max in [false, true] {
+                        let beats = |new: f64, old: f64| if max { new > old } else { new < old };
+                        let column = geometry.extremes(&values, beats);
+                        for i in 0..steps.len() {
+                            let expected = naive(&times, bounds(steps, shape, i), max);
+                            let bits = |v: Option<f64>| v.map(|v| if v.is_nan() { 1 } else { v.to_bits() });
+                            assert_eq!(
+                                bits(column.float(i)),
+                                bits(expected),
+                                "{range} {step} {at:?} {max} {i}"
+                            );
+                        }
+                    }
+                }
+            }
+        }
+    }
 }

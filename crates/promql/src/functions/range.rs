@@ -110,6 +110,11 @@ pub(super) fn call<'a>(
             ("delta", Extension::None) => Some(Rate { counter: false, per_second: false }),
             _ => None,
         },
+        extreme: match name {
+            "min_over_time" => Some(Extreme::Min),
+            "max_over_time" => Some(Extreme::Max),
+            _ => None,
+        },
         scalars,
         place: place(input),
         extension,
@@ -182,6 +187,13 @@ struct Rate {
     per_second: bool,
 }
 
+/// The least or the greatest value of each window, which for floats need not be looked for anew.
+#[derive(Debug, Clone, Copy)]
+enum Extreme {
+    Min,
+    Max,
+}
+
 struct RangeStream<'a> {
     cx: &'a eval::Context,
     source: RangeSource<'a>,
@@ -198,6 +210,7 @@ struct Job {
     shape: window::WindowShape,
     function: WindowFunction,
     rate: Option<Rate>,
+    extreme: Option<Extreme>,
     scalars: Vec<Vec<f64>>,
     place: Place,
     extension: Extension,
@@ -284,9 +297,11 @@ impl Job {
             geometry.fit(&samples.float_times, steps, self.shape, per_second);
             (seen, weight, any_float) = (geometry.seen, geometry.widest, geometry.seen > 0);
             cx.count_at_steps(steps, |step| geometry.width(step));
-            column = match self.rate {
-                Some(rate) => geometry.rates(&samples.floats, rate.counter.then_some(range.resets)),
-                None => geometry.map(samples, steps, self.shape, |step, w| {
+            column = match (self.rate, self.extreme) {
+                (Some(rate), _) => geometry.rates(&samples.floats, rate.counter.then_some(range.resets)),
+                (None, Some(Extreme::Min)) => geometry.extremes(&samples.floats, |new, old| new < old),
+                (None, Some(Extreme::Max)) => geometry.extremes(&samples.floats, |new, old| new > old),
+                (None, None) => geometry.map(samples, steps, self.shape, |step, w| {
                     range.step = step;
                     (self.function)(&range, &w)
                 }),

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use axum::extract::{ConnectInfo, FromRequestParts, State};
 use axum::http::request::Parts;
+use axum::http::{Extensions, Method};
 use front::Params;
 use model::{Matcher, TimestampMs};
 use promql::{ErrorKind, QueryContext, QueryError, QueryInfo, QueryResult};
@@ -114,15 +115,19 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Caller, Self::Rejection> {
-        let client = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        Ok(Caller {
-            client: client.map_or_else(String::new, |ConnectInfo(address)| address.ip().to_string()),
-            method: parts.method.to_string(),
-        })
+        Ok(Caller::of(&parts.extensions, &parts.method))
     }
 }
 
 impl Caller {
+    pub fn of(extensions: &Extensions, method: &Method) -> Caller {
+        let client = extensions.get::<ConnectInfo<SocketAddr>>();
+        Caller {
+            client: client.map_or_else(String::new, |ConnectInfo(address)| address.ip().to_string()),
+            method: method.to_string(),
+        }
+    }
+
     fn info(&self, query: &str, (start, end): (TimestampMs, TimestampMs), step: i64) -> Arc<QueryInfo> {
         Arc::new(QueryInfo { query: query.to_owned(), start, end, step, client: self.client.clone() })
     }

@@ -322,20 +322,25 @@ impl<'a> XorReader<'a> {
             return;
         }
         let (from, values_from) = (times.len(), values.len());
+        times.reserve(usize::from(self.left));
+        values.reserve(usize::from(self.left));
         while self.left > 0 && self.t >= mint {
             times.push(self.t);
             values.push(f64::from_bits(self.value));
-            let mut run = self.run();
+            let bits = if self.repeats > 0 { 0 } else { self.bits() };
+            let mut run = self.run(bits);
             if run > 0 && self.delta > 0 {
                 // Not further back than to `mint`.
-                let room = (i128::from(self.t) - i128::from(mint)) / i128::from(self.delta);
-                run = room.clamp(0, run as i128) as usize;
+                let room = self.t.wrapping_sub(mint) as u64 / self.delta as u64;
+                run = usize::try_from(room).map_or(run, |room| room.min(run));
                 let (t, delta) = (self.t, self.delta);
                 times.extend((1..=run as i64).map(|i| t.wrapping_sub(delta.wrapping_mul(i))));
                 values.resize(values.len() + run, f64::from_bits(self.value));
                 self.take_run(run);
-            }
-            if self.back().is_none() {
+                if self.back().is_none() {
+                    break;
+                }
+            } else if self.back_over(bits).is_none() {
                 break;
             }
         }
@@ -353,28 +358,30 @@ impl<'a> XorReader<'a> {
     /// Goes back to the newest sample not after `maxt`. Returns whether there is one.
     fn skip_after(&mut self, maxt: TimestampMs) -> bool {
         while self.left > 0 && self.t > maxt {
-            let run = self.run();
+            let bits = if self.repeats > 0 { 0 } else { self.bits() };
+            let run = self.run(bits);
             if run > 0 && self.delta > 0 {
-                let ahead = i128::from(self.t) - i128::from(maxt) + i128::from(self.delta) - 1;
-                let steps = (ahead / i128::from(self.delta)).clamp(0, run as i128) as usize;
-                self.take_run(steps);
-                continue;
-            }
-            if self.back().is_none() {
+                let ahead = self.t.wrapping_sub(maxt) as u64;
+                let steps = (ahead - 1) / self.delta as u64 + 1;
+                self.take_run(usize::try_from(steps).map_or(run, |steps| steps.min(run)));
+            } else if self.back_over(bits).is_none() {
                 return false;
             }
         }
         self.left > 0
     }
 
-    /// How many of the samples before, as far as is seen at once, are like the next one and as far apart.
-    fn run(&self) -> usize {
+    /// How many of the samples before, as far as `bits` show, are like the next one and as far apart.
+    #[inline(always)]
+    fn run(&self, bits: u64) -> usize {
         let left = usize::from(self.left.saturating_sub(1));
         if self.repeats > 0 {
             return usize::from(self.repeats).min(left);
         }
-        let zeros = (self.bits().trailing_zeros() as usize).min(self.at);
-        (zeros / 2).min(left)
+        if bits & 0b11 != 0 {
+            return 0;
+        }
+        ((bits.trailing_zeros() as usize).min(self.at) / 2).min(left)
     }
 
     fn take_run(&mut self, run: usize) {
@@ -388,43 +395,51 @@ impl<'a> XorReader<'a> {
     }
 
     /// Steps to the sample before the next one.
-    #[inline]
     fn back(&mut self) -> Option<()> {
+        let bits = if self.repeats > 0 { 0 } else { self.bits() };
+        self.back_over(bits)
+    }
+
+    /// The same; `bits` are those that come next.
+    #[inline(always)]
+    fn back_over(&mut self, mut bits: u64) -> Option<()> {
         self.left = self.left.checked_sub(1).filter(|left| *left > 0)?;
         self.t = self.t.wrapping_sub(self.delta);
         if let Some(repeats) = self.repeats.checked_sub(1) {
             self.repeats = repeats;
             return Some(());
         }
-        let mut bits = self.bits();
-        match TIME_BINS.get((bits.trailing_ones() as usize).wrapping_sub(1)) {
-            None if bits & 1 == 0 => {
-                self.skip(1)?;
-                bits >>= 1;
-            }
-            None => {
-                self.skip(4)?;
-                let dod = self.bits() as i64;
-                self.skip(WORD)?;
-                self.delta = self.delta.wrapping_sub(dod);
-                bits = self.bits();
-            }
-            Some((prefix, len)) => {
-                let dod = (bits << (WORD - prefix - len)) as i64 >> (WORD - len);
-                self.delta = self.delta.wrapping_sub(dod);
-                self.skip(prefix + len)?;
-                bits >>= prefix + len;
+        // Bits used of those at hand.
+        let mut used = 1;
+        if bits & 1 != 0 {
+            match TIME_BINS.get(bits.trailing_ones() as usize - 1) {
+                Some((prefix, len)) => {
+                    let dod = (bits << (WORD - prefix - len)) as i64 >> (WORD - len);
+                    self.delta = self.delta.wrapping_sub(dod);
+                    used = prefix + len;
+                }
+                None => {
+                    self.skip(4)?;
+                    self.delta = self.delta.wrapping_sub(self.bits() as i64);
+                    self.skip(WORD)?;
+                    (bits, used) = (self.bits(), 0);
+                }
             }
         }
-        if bits & 1 == 0 {
-            return self.skip(1);
+        let how = bits >> used & 0b11;
+        if how & 1 == 0 {
+            return self.skip(used + 1);
         }
-        self.skip(2)?;
+        used += 2;
         let len = WORD - u32::from(self.leading) - u32::from(self.trailing);
-        let xor = self.bits() << (WORD - len) >> (WORD - len) << self.trailing;
-        self.skip(len)?;
-        self.value ^= xor;
-        if bits & 0b10 != 0 {
+        let mut xor = bits >> used;
+        if used + len > WORD {
+            self.skip(used)?;
+            (xor, used) = (self.bits(), 0);
+        }
+        self.value ^= xor << (WORD - len) >> (WORD - len) << self.trailing;
+        self.skip(used + len)?;
+        if how & 0b10 != 0 {
             let window = self.bits();
             self.skip(11)?;
             self.leading = (window & 0x1f) as u8;
@@ -434,14 +449,14 @@ impl<'a> XorReader<'a> {
         Some(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn skip(&mut self, len: u32) -> Option<()> {
         self.at = self.at.checked_sub(len as usize)?;
         Some(())
     }
 
     /// The next 64 bits, the first one lowest; zeros where there are none.
-    #[inline]
+    #[inline(always)]
     fn bits(&self) -> u64 {
         let word = |at: usize| match self.words.get(at) {
             Some(word) => *word,
