@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use index::SeriesId;
 use model::{Exemplar, FloatHistogram, Labels, TimestampMs, Value, is_stale};
-use storage::metrics::SeriesRef;
+use storage::metrics::{Forecast, SeriesRef};
 use storage::{Appender, ErrorKind, StoreError};
 
 use crate::head::series::{Bounds, Series, Verdict};
@@ -17,9 +17,14 @@ use crate::metrics::StoreMetrics;
 use crate::record::Pieces;
 use crate::store::Core;
 
+/// Room is made for this many samples at most before they come.
+const SAMPLES_FORETOLD_MAX: usize = 100_000;
+
 pub struct HeadAppender<'c> {
     core: &'c Core,
     bounds: Bounds,
+    /// See [`Forecast::unhurried`].
+    unhurried: bool,
     samples: Vec<Pending>,
     /// The newest sample of each series in this batch, as a position in `samples`. Most batches have one
     /// sample a series and never ask; it is made when somebody does.
@@ -53,6 +58,7 @@ impl<'c> HeadAppender<'c> {
         HeadAppender {
             core,
             bounds: core.head.bounds(),
+            unhurried: false,
             samples: Vec::new(),
             newest: None,
             generation: core.log.enter().generation(),
@@ -242,6 +248,11 @@ impl<'c> HeadAppender<'c> {
 }
 
 impl Appender for HeadAppender<'_> {
+    fn foretell(&mut self, forecast: Forecast) {
+        self.samples.reserve(forecast.samples.min(SAMPLES_FORETOLD_MAX));
+        self.unhurried = forecast.unhurried;
+    }
+
     fn append(
         &mut self,
         series: Option<SeriesRef>,
@@ -337,7 +348,7 @@ impl Appender for HeadAppender<'_> {
         }
         let log = self.core.log.enter();
         let undefined = self.undefined(log.generation());
-        self.core.append_records(&self.records(&undefined))?;
+        self.core.append_records(&self.records(&undefined), self.unhurried)?;
         let newest = self.samples.iter().map(|sample| sample.t).max();
         log.note_time(newest.unwrap_or(i64::MIN));
         self.apply(log.generation(), &undefined);

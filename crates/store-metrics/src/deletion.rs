@@ -76,7 +76,7 @@ impl Core {
             return Ok(());
         }
         let series: Vec<Labels> = affected.iter().map(|(_, labels)| labels.clone()).collect();
-        self.append_records(&Deletion::records(mint, maxt, &series))?;
+        self.append_records(&Deletion::records(mint, maxt, &series), false)?;
         for (id, _) in &affected {
             if let Some(series) = self.head.shard(*id).get_mut(*id) {
                 series.delete(mint, maxt, &self.head.times)?;

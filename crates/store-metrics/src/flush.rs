@@ -102,7 +102,7 @@ impl Core {
             pieces.add_exemplar(number, exemplar);
         }
         if !numbers.is_empty()
-            && let Err(error) = self.append_records(&pieces.encode())
+            && let Err(error) = self.append_records(&pieces.encode(), false)
         {
             tracing::warn!(%error, "exemplars will be forgotten with the next start");
         }

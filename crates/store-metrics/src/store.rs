@@ -299,10 +299,13 @@ impl Core {
         self.closed.load(Ordering::Acquire)
     }
 
-    /// Appends the records of one commit.
-    pub fn append_records(&self, records: &[Vec<u8>]) -> Result<Lsn, StoreError> {
+    /// Appends the records of one commit. `unhurried`: see [`storage::metrics::Forecast`].
+    pub fn append_records(&self, records: &[Vec<u8>], unhurried: bool) -> Result<Lsn, StoreError> {
         let records: SmallVec<[&[u8]; 1]> = records.iter().map(Vec::as_slice).collect();
-        self.table.append_all(&records).map_err(from_kernel)
+        let table = &self.table;
+        let appended =
+            if unhurried { table.append_all_unhurried(&records) } else { table.append_all(&records) };
+        appended.map_err(from_kernel)
     }
 
     /// Shows the table's parts to readers that begin from now on. `flushed`: they contain what the last
