@@ -18,6 +18,8 @@ pub struct Alert {
     pub generator_url: String,
     /// `ends_at` was not sent but follows from the resolve timeout.
     pub timeout: bool,
+    /// It was known to the process before this one, which may have told of it without living to note so.
+    pub inherited: bool,
 }
 
 impl Alert {
@@ -49,6 +51,7 @@ impl Alert {
         // `other` is the younger report.
         let mut merged = other.clone();
         merged.starts_at = self.starts_at.min(other.starts_at);
+        merged.inherited |= self.inherited;
         if other.resolved_at(now) {
             // The latest explicit end wins when both are over.
             if self.resolved_at(now) {

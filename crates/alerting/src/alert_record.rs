@@ -119,6 +119,7 @@ fn alert(body: &[u8]) -> Option<Alert> {
         updated_at,
         generator_url: generator_url.to_owned(),
         timeout: *rest.first()? != 0,
+        inherited: false,
     })
 }
 

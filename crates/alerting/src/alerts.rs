@@ -101,6 +101,7 @@ impl AlertStore {
         }
         let mut quota = Quota::new(limits.per_alertname);
         for (fingerprint, alert) in &mut alerts {
+            alert.inherited = true;
             let was_firing = alert.ends_at > alert.updated_at && alert.ends_at > last_alive;
             if was_firing && alert.resolved_at(now) {
                 alert.ends_at = now.saturating_add(nanos(grace));

@@ -216,11 +216,17 @@ pub(crate) fn decide(
     last: Option<&Entry>,
     firing: &BTreeSet<u64>,
     resolved: &BTreeSet<u64>,
+    perhaps_told: bool,
     sends_resolved: bool,
     repeat_interval: Duration,
     now: TimestampNs,
 ) -> Option<Reason> {
     let Some(last) = last else {
+        // A process that died between telling and noting left no trace here: better a needless end than
+        // one that never comes.
+        if firing.is_empty() && perhaps_told {
+            return Some(Reason::AllResolved);
+        }
         // Nobody needs to hear of the end of something they never heard of.
         return (!firing.is_empty()).then_some(Reason::FirstNotification);
     };

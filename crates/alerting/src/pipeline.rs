@@ -123,8 +123,10 @@ impl Pipeline {
         let last = self.nflog.get(flush.key, &target.name);
         let repeat = flush.route.repeat_interval;
         let sends_resolved = target.integration.sends_resolved();
-        let Some(reason) = decide(last.as_ref(), &firing, &resolved, sends_resolved, repeat, flush.now)
-        else {
+        let perhaps_told = alerts.iter().any(|a| a.resolved && a.alert.inherited);
+        let decided =
+            decide(last.as_ref(), &firing, &resolved, perhaps_told, sends_resolved, repeat, flush.now);
+        let Some(reason) = decided else {
             return true;
         };
         let mut attempt =

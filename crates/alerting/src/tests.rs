@@ -151,6 +151,7 @@ impl Stage {
             updated_at: now,
             generator_url: String::new(),
             timeout: false,
+            inherited: false,
         };
         self.manager.put(vec![(alert, has_end)]).unwrap();
     }

@@ -34,6 +34,7 @@ fn alert(name: &str, starts: i64, ends: i64, updated: i64) -> Alert {
         updated_at: updated * SECOND,
         generator_url: "http://prometheus/graph".into(),
         timeout: ends == 0,
+        inherited: false,
     }
 }
 
@@ -232,6 +233,22 @@ async fn a_resolution_the_receiver_did_not_take_outlives_garbage_collection_and_
     let journal = t.dir.path().join("alerts.journal");
     let store = AlertStore::open(Arc::new(OsDisk), &journal, Limits::default(), START_NS, GRACE).unwrap();
     assert_eq!(store.len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_perhaps_told_before_a_death_is_told_to_be_over() {
+    let s = Stage::new(true);
+    s.put("Down", "a", &[], Ends::In(20_000));
+    s.pass(31).await;
+    s.manager.shutdown();
+    // As if the process had died after the receiver answered and before that was noted.
+    std::fs::remove_file(s.dir.path().join("nflog.journal")).unwrap();
+    let t = Stage::at(s.dir.clone(), s.clock.clone(), true);
+    t.put("Down", "a", &[], Ends::Now);
+    // Nobody can have heard of this one.
+    t.put("Never", "b", &[], Ends::Now);
+    t.pass(400).await;
+    assert_eq!(t.sink.told(), ["{}:{alertname=\"Down\"} all alerts resolved: -a"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -139,6 +139,7 @@ async fn an_old_alert_does_not_wait_again() {
         updated_at: 0,
         generator_url: String::new(),
         timeout: false,
+        inherited: false,
     };
     s.manager.put(vec![(alert.clone(), true)]).unwrap();
     s.pass(1).await;

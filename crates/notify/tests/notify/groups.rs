@@ -134,6 +134,7 @@ fn alert(
             updated_at: 0,
             generator_url: dice.pick(&TEXTS).into(),
             timeout: false,
+            inherited: false,
         }),
         resolved,
     }

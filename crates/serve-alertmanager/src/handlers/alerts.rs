@@ -124,6 +124,7 @@ fn alert(json: &Json, now: i64) -> Result<Option<(Alert, bool)>, String> {
         updated_at: now,
         generator_url,
         timeout: false,
+        inherited: false,
     };
     Ok(Some((alert, ends.is_some())))
 }

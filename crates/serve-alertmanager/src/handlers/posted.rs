@@ -54,6 +54,7 @@ fn alert(posted: Posted<'_>, now: i64) -> Option<(Alert, bool)> {
         updated_at: now,
         generator_url: posted.generator_url.unwrap_or_default().into_owned(),
         timeout: false,
+        inherited: false,
     };
     Some((alert, ends.is_some()))
 }
