@@ -173,6 +173,7 @@ const CRATES: &[(&str, &str)] = &[
     ("discovery", "prometheus"),
     ("eval", "prometheus"),
     ("front", "monitor"),
+    ("gossip", "alertmanager"),
     ("kernel", "monitor"),
     ("logql", "loki"),
     ("notify", "alertmanager"),
