@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use ::config::ConfigError;
+use ::config::{ConfigError, Fault};
 use alerting::{MatcherMode, RouteTree};
 use notify::Templates;
 use platform::Clock;
@@ -40,32 +40,31 @@ pub(crate) fn compile(
     mode: MatcherMode,
     clock: Arc<dyn Clock>,
 ) -> Result<Loaded, ConfigError> {
-    let fail = |message: String| ConfigError::new(name, message);
+    let fail = |fault: Fault| fault.into_error(name, text);
     let global = config.global.clone().unwrap_or_default();
     let files = templates(config, dir).map_err(fail)?;
     let templates = Templates::new(external_url, &files, clock)
-        .map_err(|e| fail(format!("failed to parse templates: {e}")))?;
+        .map_err(|e| fail(Fault::new(format!("failed to parse templates: {e}")).under("templates")))?;
     let templates = Arc::new(templates);
-    let route = config.route.as_ref().ok_or_else(|| fail("no routes provided".into()))?;
-    let route = route.compile(mode).map_err(fail)?;
+    let route = config.route.as_ref().ok_or_else(|| fail(Fault::new("no routes provided")))?;
+    let route = route.compile(mode).map_err(|f| fail(f.under("route")))?;
     let mut receivers = BTreeMap::new();
-    for receiver in config.receivers() {
-        let integrations = receiver
-            .compile(&global, dir, &templates)
-            .map_err(|message| fail(format!("receiver {:?}: {message}", receiver.name)))?;
+    for (i, receiver) in config.receivers().iter().enumerate() {
+        let integrations =
+            receiver.compile(&global, dir, &templates).map_err(|f| fail(f.at(i).under("receivers")))?;
         receivers.insert(receiver.name.clone(), integrations);
     }
-    let inhibit_rules = config
-        .inhibit_rules
-        .iter()
-        .flatten()
-        .map(|rule| rule.compile(mode))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(fail)?;
+    let mut inhibit_rules = Vec::new();
+    for (i, rule) in config.inhibit_rules.iter().flatten().enumerate() {
+        inhibit_rules.push(rule.compile(mode).map_err(|f| fail(f.at(i).under("inhibit_rules")))?);
+    }
     let mut intervals = BTreeMap::new();
-    for interval in config.intervals() {
-        let all = interval.time_intervals.iter().map(|i| i.compile()).collect::<Result<Vec<_>, _>>();
-        intervals.insert(interval.name.clone(), all.map_err(fail)?);
+    for (section, i, interval) in config.intervals() {
+        let compiled = interval.compile().map_err(|f| fail(f.at(i).under(section)))?;
+        intervals.insert(interval.name.clone(), compiled);
+    }
+    if config.tracing.is_some() {
+        tracing::warn!(file = name, "tracing is not supported, the section is not followed");
     }
     let written: Json = ::config::parse_tree(name, text)?;
     let json = print::complete(written, config);
@@ -89,11 +88,12 @@ pub(crate) fn compile(
 }
 
 /// Names and texts of the template files.
-fn templates(config: &Config, dir: &Path) -> Result<Vec<(String, String)>, String> {
+fn templates(config: &Config, dir: &Path) -> Result<Vec<(String, String)>, Fault> {
     let mut files = Vec::new();
-    for pattern in config.templates.iter().flatten() {
-        for path in ::config::glob(&dir.join(pattern))? {
-            let text = ::config::read(&path).map_err(|e| e.to_string())?;
+    for (i, pattern) in config.templates.iter().flatten().enumerate() {
+        let fault = |message: String| Fault::new(message).at(i).under("templates");
+        for path in ::config::glob(&dir.join(pattern)).map_err(fault)? {
+            let text = ::config::read(&path).map_err(|e| fault(e.to_string()))?;
             let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
             files.push((name, text));
         }

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use ::config::Fault;
 use alerting::Integration;
 use notify::{
     DiscordIntegration, DiscordSettings, EmailIntegration, EmailSettings, IncidentioIntegration,
@@ -24,11 +25,12 @@ use notify::{
 use serde::Deserialize;
 
 use self::global::Complete;
-use super::Global;
+use super::{Global, or_default};
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Receiver {
+    #[serde(deserialize_with = "or_default")]
     pub name: String,
     pub labels: Option<BTreeMap<String, String>>,
     #[serde(deserialize_with = "settings_list")]
@@ -80,30 +82,31 @@ struct Builder<'a> {
 impl Builder<'_> {
     fn add<S: Complete + Clone, I: Integration + 'static>(
         &mut self,
+        key: &str,
         entries: &[S],
         make: impl Fn(S, Arc<Templates>) -> Result<I, String>,
-    ) -> Result<(), String> {
-        for entry in entries {
+    ) -> Result<(), Fault> {
+        for (i, entry) in entries.iter().enumerate() {
+            let fault = |message: String| Fault::new(message).at(i).under(key);
             let mut settings = entry.clone();
-            settings.complete(self.global, self.dir)?;
-            self.made.push(Arc::new(make(settings, self.templates.clone())?));
+            settings.complete(self.global, self.dir).map_err(fault)?;
+            self.made.push(Arc::new(make(settings, self.templates.clone()).map_err(fault)?));
         }
         Ok(())
     }
 }
 
 impl Receiver {
-    pub(crate) fn validate(&self) -> Result<(), String> {
+    pub(crate) fn validate(&self) -> Result<(), Fault> {
         if self.name.is_empty() {
-            return Err("missing name in receiver".into());
+            return Err(Fault::new("missing name in receiver").under("name"));
         }
         if let Some(label) = self.labels.as_ref().and_then(|labels| labels.get("name"))
             && *label != self.name
         {
-            return Err(format!(
-                "receiver label \"name\" must be equal to the receiver name {:?}",
-                self.name
-            ));
+            let message =
+                format!("receiver label \"name\" must be equal to the receiver name {:?}", self.name);
+            return Err(Fault::new(message).under("name").under("labels"));
         }
         Ok(())
     }
@@ -121,26 +124,26 @@ impl Receiver {
         global: &Global,
         dir: &Path,
         templates: &Arc<Templates>,
-    ) -> Result<Vec<Arc<dyn Integration>>, String> {
+    ) -> Result<Vec<Arc<dyn Integration>>, Fault> {
         let mut b = Builder { global, dir, templates, made: Vec::new() };
-        b.add(&self.webhook_configs, WebhookIntegration::new)?;
-        b.add(&self.email_configs, EmailIntegration::new)?;
-        b.add(&self.pagerduty_configs, PagerDutyIntegration::new)?;
-        b.add(&self.opsgenie_configs, OpsGenieIntegration::new)?;
-        b.add(&self.wechat_configs, WeChatIntegration::new)?;
-        b.add(&self.slack_configs, SlackIntegration::new)?;
-        b.add(&self.victorops_configs, VictorOpsIntegration::new)?;
-        b.add(&self.pushover_configs, PushoverIntegration::new)?;
-        b.add(&self.sns_configs, SnsIntegration::new)?;
-        b.add(&self.telegram_configs, TelegramIntegration::new)?;
-        b.add(&self.discord_configs, DiscordIntegration::new)?;
-        b.add(&self.webex_configs, WebexIntegration::new)?;
-        b.add(&self.msteams_configs, MsTeamsIntegration::new)?;
-        b.add(&self.msteamsv2_configs, MsTeamsV2Integration::new)?;
-        b.add(&self.jira_configs, JiraIntegration::new)?;
-        b.add(&self.incidentio_configs, IncidentioIntegration::new)?;
-        b.add(&self.rocketchat_configs, RocketChatIntegration::new)?;
-        b.add(&self.mattermost_configs, MattermostIntegration::new)?;
+        b.add("webhook_configs", &self.webhook_configs, WebhookIntegration::new)?;
+        b.add("email_configs", &self.email_configs, EmailIntegration::new)?;
+        b.add("pagerduty_configs", &self.pagerduty_configs, PagerDutyIntegration::new)?;
+        b.add("opsgenie_configs", &self.opsgenie_configs, OpsGenieIntegration::new)?;
+        b.add("wechat_configs", &self.wechat_configs, WeChatIntegration::new)?;
+        b.add("slack_configs", &self.slack_configs, SlackIntegration::new)?;
+        b.add("victorops_configs", &self.victorops_configs, VictorOpsIntegration::new)?;
+        b.add("pushover_configs", &self.pushover_configs, PushoverIntegration::new)?;
+        b.add("sns_configs", &self.sns_configs, SnsIntegration::new)?;
+        b.add("telegram_configs", &self.telegram_configs, TelegramIntegration::new)?;
+        b.add("discord_configs", &self.discord_configs, DiscordIntegration::new)?;
+        b.add("webex_configs", &self.webex_configs, WebexIntegration::new)?;
+        b.add("msteams_configs", &self.msteams_configs, MsTeamsIntegration::new)?;
+        b.add("msteamsv2_configs", &self.msteamsv2_configs, MsTeamsV2Integration::new)?;
+        b.add("jira_configs", &self.jira_configs, JiraIntegration::new)?;
+        b.add("incidentio_configs", &self.incidentio_configs, IncidentioIntegration::new)?;
+        b.add("rocketchat_configs", &self.rocketchat_configs, RocketChatIntegration::new)?;
+        b.add("mattermost_configs", &self.mattermost_configs, MattermostIntegration::new)?;
         Ok(b.made)
     }
 }
