@@ -2,10 +2,16 @@
 //!
 //! Purpose: one place that knows where Go's dialect and Rust's differ, so that matchers, relabelling,
 //! log filters and templates all accept and match exactly what the original accepts and matches.
-//! `syntax` rewrites a Go pattern into an equivalent Rust one (ASCII classes, literal braces, `\Q…\E`,
-//! octal escapes) and refuses what Go refuses, with Go's error texts.
+//!
+//! ```text
+//! pattern ──syntax: Go's grammar, limits, error texts──▶ tree ──lower──▶ engine's form ──▶ Regex
+//! ```
+//!
+//! Nothing of the engine's own pattern syntax is used. What is known to differ: tables of scripts and
+//! categories are of Unicode 16 (Go 1.27 has 17), and compiled programs are limited to 10 MiB, so that a few
+//! huge repetitions of huge classes are refused which Go accepts.
 
-mod plain;
+mod expand;
 mod regex;
 mod syntax;
 

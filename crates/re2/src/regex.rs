@@ -1,13 +1,13 @@
 //! The compiled form, with the shortcuts that label matchers live on.
 
-use std::sync::OnceLock;
+use std::sync::Arc;
 
 use regex_automata::meta;
 use regex_automata::util::captures::Captures as RawCaptures;
-use regex_automata::util::syntax as util_syntax;
+use regex_syntax::hir::{Hir, Look};
 
-use crate::plain::{self, Branch};
-use crate::syntax::{self, Error};
+use crate::expand::{Reference, walk};
+use crate::syntax::{Error, Tree, lower, parse, prefix, set};
 
 /// Compiled programs larger than this are refused; Go has the same idea with another measure.
 const COMPILED_BYTES_MAX: usize = 10 << 20;
@@ -16,9 +16,9 @@ const COMPILED_BYTES_MAX: usize = 10 << 20;
 #[derive(Debug, Clone)]
 pub struct Regex {
     pattern: String,
-    /// Compiled at once, or, where `plain` answers most questions, by the first to ask for more.
-    engine: OnceLock<meta::Regex>,
-    plain: Option<Vec<Branch>>,
+    engine: meta::Regex,
+    /// Names of the groups; the whole match is the first.
+    names: Arc<[Option<String>]>,
     set: Option<Vec<String>>,
     prefix: String,
 }
@@ -27,37 +27,34 @@ pub struct Regex {
 #[derive(Debug, Clone)]
 pub struct Captures {
     raw: RawCaptures,
+    names: Arc<[Option<String>]>,
 }
 
 impl Regex {
     /// Compiles `pattern` to match anywhere, like Go's `regexp.Compile`.
     pub fn new(pattern: &str) -> Result<Regex, Error> {
-        let translated = syntax::translate(pattern)?;
-        let engine = compile(pattern, &translated)?.into();
-        Ok(Regex { pattern: pattern.to_owned(), engine, plain: None, set: None, prefix: String::new() })
+        let parsed = parse(pattern, false)?;
+        let engine = compile(pattern, &parsed.tree, false)?;
+        Ok(Regex {
+            pattern: pattern.to_owned(),
+            engine,
+            names: parsed.names.into(),
+            set: None,
+            prefix: String::new(),
+        })
     }
 
     /// Compiles `^(?s:pattern)$`, the form of label matchers and relabelling.
     pub fn anchored(pattern: &str) -> Result<Regex, Error> {
-        let plain = plain::branches(pattern);
-        let engine = match plain {
-            Some(_) => OnceLock::new(),
-            None => compile_anchored(pattern)?.into(),
-        };
-        let exact = |branch: &Branch| branch.exact().map(str::to_owned);
-        let set: Option<Vec<String>> =
-            plain.as_ref().and_then(|branches| branches.iter().map(exact).collect());
-        let prefix = if set.is_some() { String::new() } else { literal_prefix(pattern) };
-        Ok(Regex { pattern: pattern.to_owned(), engine, plain, set, prefix })
-    }
-
-    /// `None` only if a plain pattern did not compile, which all of them do.
-    fn engine(&self) -> Option<&meta::Regex> {
-        if self.engine.get().is_none() {
-            let compiled = compile_anchored(&self.pattern).ok()?;
-            return Some(self.engine.get_or_init(|| compiled));
+        let parsed = parse(pattern, true)?;
+        let engine = compile(pattern, &parsed.tree, true)?;
+        if pattern.contains("\\Q") {
+            // An open quotation would swallow what stands behind the pattern.
+            parse(&format!("^(?s:{pattern})$"), false)?;
         }
-        self.engine.get()
+        let set = set(&parsed.tree);
+        let prefix = if set.is_some() { String::new() } else { prefix(&parsed.tree) };
+        Ok(Regex { pattern: pattern.to_owned(), engine, names: parsed.names.into(), set, prefix })
     }
 
     /// The pattern as written.
@@ -66,10 +63,10 @@ impl Regex {
     }
 
     pub fn is_match(&self, text: &str) -> bool {
-        if let Some(plain) = &self.plain {
-            return plain.iter().any(|branch| branch.matches(text));
+        if let Some(set) = &self.set {
+            return set.iter().any(|s| s == text);
         }
-        text.starts_with(&self.prefix) && self.engine().is_some_and(|engine| engine.is_match(text))
+        text.starts_with(&self.prefix) && self.engine.is_match(text)
     }
 
     /// When an anchored pattern is a plain alternation of literals (`a|b|c`), those literals.
@@ -84,70 +81,51 @@ impl Regex {
 
     /// The first match and its groups.
     pub fn captures(&self, text: &str) -> Option<Captures> {
-        let engine = self.engine()?;
-        let mut raw = engine.create_captures();
-        engine.captures(text, &mut raw);
-        raw.is_match().then_some(Captures { raw })
+        let mut raw = self.engine.create_captures();
+        self.engine.captures(text, &mut raw);
+        raw.is_match().then(|| Captures { raw, names: self.names.clone() })
+    }
+
+    /// The first match at or after byte `start` and its groups; what comes before is still seen by `^` and
+    /// `\b`.
+    pub fn captures_at(&self, text: &str, start: usize) -> Option<Captures> {
+        let mut raw = self.engine.create_captures();
+        self.engine.captures(regex_automata::Input::new(text).range(start..), &mut raw);
+        raw.is_match().then(|| Captures { raw, names: self.names.clone() })
     }
 
     /// Byte range of the first match at or after `start`.
     pub fn find_at(&self, text: &str, start: usize) -> Option<(usize, usize)> {
         let input = regex_automata::Input::new(text).range(start..);
-        self.engine()?.find(input).map(|m| (m.start(), m.end()))
+        self.engine.find(input).map(|m| (m.start(), m.end()))
     }
 
     /// Byte ranges of all non-overlapping matches.
     pub fn find_iter<'r, 't: 'r>(&'r self, text: &'t str) -> impl Iterator<Item = (usize, usize)> + 'r {
-        let found = self.engine().into_iter().flat_map(move |engine| engine.find_iter(text));
-        found.map(|m| (m.start(), m.end()))
+        self.engine.find_iter(text).map(|m| (m.start(), m.end()))
     }
 
     /// Names of the groups, index 0 (the whole match) included; `None` for unnamed groups.
     pub fn group_names(&self) -> Vec<Option<String>> {
-        let Some(engine) = self.engine() else { return Vec::new() };
-        let info = engine.group_info();
-        info.pattern_names(regex_automata::PatternID::ZERO).map(|n| n.map(str::to_owned)).collect()
+        self.names.to_vec()
     }
 
     /// Expands Go's `$1`, `${name}`, `$$` in `replacement` from `captures` of `text` into `out`.
     pub fn expand(&self, replacement: &str, text: &str, captures: &Captures, out: &mut String) {
-        let mut rest = replacement;
-        while let Some(at) = rest.find('$') {
-            out.push_str(&rest[..at]);
-            rest = &rest[at + 1..];
-            if let Some(after) = rest.strip_prefix('$') {
-                out.push('$');
-                rest = after;
-                continue;
-            }
-            let (name, after) = match rest.strip_prefix('{').and_then(|r| r.split_once('}')) {
-                Some((name, after)) if is_group_name(name) => (name, after),
-                Some(_) => ("", rest),
-                None => {
-                    let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
-                    rest.split_at(end)
-                }
-            };
-            if name.is_empty() {
-                // A lone dollar is kept, as Go does with malformed references.
-                out.push('$');
-                continue;
-            }
-            rest = after;
-            let group = match name.parse::<usize>() {
-                Ok(index) => captures.get(index, text),
-                Err(_) => captures.name(name, text),
-            };
-            out.push_str(group.unwrap_or(""));
-        }
-        out.push_str(rest);
+        walk(replacement, |part| {
+            out.push_str(match part {
+                Ok(literal) => literal,
+                Err(Reference::Number(index)) => captures.get(index, text).unwrap_or_default(),
+                Err(Reference::Name(name)) => captures.name(name, text).unwrap_or_default(),
+            });
+        });
     }
 
     /// Replaces every match, expanding `replacement` as [`Regex::expand`] does.
     pub fn replace_all(&self, text: &str, replacement: &str) -> String {
         let (mut out, mut last) = (String::with_capacity(text.len()), 0);
-        for raw in self.engine().into_iter().flat_map(|engine| engine.captures_iter(text)) {
-            let captures = Captures { raw };
+        for raw in self.engine.captures_iter(text) {
+            let captures = Captures { raw, names: self.names.clone() };
             let Some((start, end)) = captures.range(0) else { continue };
             out.push_str(&text[last..start]);
             self.expand(replacement, text, &captures, &mut out);
@@ -168,39 +146,39 @@ impl Captures {
         self.range(index).and_then(|(start, end)| text.get(start..end))
     }
 
+    /// The text of the first group of that name that took part.
     pub fn name<'t>(&self, name: &str, text: &'t str) -> Option<&'t str> {
-        self.raw.get_group_by_name(name).and_then(|s| text.get(s.start..s.end))
+        let named = self.names.iter().enumerate().filter(|(_, known)| known.as_deref() == Some(name));
+        named.filter_map(|(index, _)| self.get(index, text)).next()
     }
 }
 
-fn compile_anchored(pattern: &str) -> Result<meta::Regex, Error> {
-    compile(pattern, &format!("^(?s:{})$", syntax::translate(pattern)?))
-}
+/// Trees higher than this are compiled on a stack of their own: the compiler recurses.
+const HEIGHT_INLINE_MAX: u32 = 60;
 
-fn compile(pattern: &str, translated: &str) -> Result<meta::Regex, Error> {
-    meta::Builder::new()
-        .configure(meta::Config::new().nfa_size_limit(Some(COMPILED_BYTES_MAX)))
-        .syntax(util_syntax::Config::new().nest_limit(250))
-        .build(translated)
-        .map_err(|e| Error::from_engine(pattern, &e))
-}
+/// Enough for the highest tree the parser allows.
+const DEEP_STACK_BYTES: usize = 64 << 20;
 
-fn is_group_name(name: &str) -> bool {
-    !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_')
-}
-
-fn literal_prefix(pattern: &str) -> String {
-    if pattern.contains('|') {
-        return String::new();
+fn compile(pattern: &str, tree: &Tree, anchored: bool) -> Result<meta::Regex, Error> {
+    let build = || {
+        let mut hir = lower(tree);
+        if anchored {
+            hir = Hir::concat(vec![Hir::look(Look::Start), hir, Hir::look(Look::End)]);
+        }
+        meta::Builder::new()
+            .configure(meta::Config::new().nfa_size_limit(Some(COMPILED_BYTES_MAX)))
+            .build_from_hir(&hir)
+            .map_err(|_| Error::too_large(pattern))
+    };
+    if tree.height <= HEIGHT_INLINE_MAX {
+        return build();
     }
-    let end = pattern.find(|c| r"\.+*?()[]{}^$".contains(c)).unwrap_or(pattern.len());
-    let mut prefix = &pattern[..end];
-    // A quantifier binds to the character before it, which then is not required.
-    if pattern[end..].starts_with(['*', '?', '{', '+']) {
-        let last = prefix.char_indices().next_back().map_or(0, |(at, _)| at);
-        prefix = &prefix[..last];
-    }
-    prefix.to_owned()
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(DEEP_STACK_BYTES).spawn_scoped(scope, build);
+        // Without memory for the stack the pattern is too large.
+        let joined = thread.ok().and_then(|thread| thread.join().ok());
+        joined.unwrap_or_else(|| Err(Error::too_large(pattern)))
+    })
 }
 
 #[cfg(test)]
@@ -223,6 +201,47 @@ mod tests {
         check("", "x", false);
         check("(?i:up)", "UP", true);
         check("(?i)up|down", "DOWN", true);
+        check("<(?i)?", "", true);
+        check("^ab.*", "abc", true);
+        check("ab|cd", "abd", false);
+        check("foo\\.bar", "foo.bar", true);
+        check("(?i)K", "\u{212a}", true);
+    }
+
+    #[test]
+    fn literals_are_known_without_the_engine() {
+        let check = |pattern: &str, set: Option<&[&str]>, prefix: &str| {
+            let re = Regex::anchored(pattern).unwrap();
+            let owned = set.map(|words| words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>());
+            assert_eq!(re.literal_set(), owned.as_deref(), "{pattern}");
+            assert_eq!(re.literal_prefix(), prefix, "{pattern}");
+        };
+        check("a|bc|", Some(&["a", "bc", ""]), "");
+        check("(?:a|b)", Some(&["a", "b"]), "");
+        check(r"(foo\.bar|x)", Some(&["foo.bar", "x"]), "");
+        check("", Some(&[""]), "");
+        check("(?i)a|b", None, "");
+        check("node_.+", None, "node_");
+        check("^up$", None, "up");
+        check("abc*", None, "ab");
+        check("a(b)c", None, "a");
+        check("ab|c.", None, "");
+    }
+
+    #[test]
+    fn limits_are_go_s() {
+        let nested = |levels: usize| format!("{}a{}", "(".repeat(levels), ")".repeat(levels));
+        assert!(Regex::new(&nested(990)).is_ok());
+        let error = Regex::new(&nested(1100)).unwrap_err().to_string();
+        assert!(error.starts_with("error parsing regexp: expression nests too deeply"), "{error}");
+        let error = Regex::new(&"(".repeat(100_000)).unwrap_err().to_string();
+        assert!(error.starts_with("error parsing regexp: missing closing )"), "{error}");
+        let error = Regex::new(&"(a{1000}){10}".repeat(2)).unwrap_err().to_string();
+        assert_eq!(error, "error parsing regexp: invalid repeat count: `{10}`");
+        let error = Regex::new(&format!("({}){{1000}}", "ab".repeat(10_000))).unwrap_err().to_string();
+        assert!(error.starts_with("error parsing regexp: expression too large"), "{error}");
+        let error = Regex::anchored("a\\Qb").unwrap_err().to_string();
+        assert_eq!(error, "error parsing regexp: missing closing ): `^(?s:a\\Qb)$`");
     }
 
     #[test]
