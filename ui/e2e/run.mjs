@@ -212,6 +212,8 @@ try {
   await visit("alerts", `${grafana}/alerting`, ".page-header");
   await visit("silences", `${grafana}/alerting/silences`, ".page-header");
   await silenceAndExpire();
+  await visit("routing", `${grafana}/alerting/routes?labels=${encodeURIComponent("severity=critical")}`, ".route.ends");
+  await visit("notifications", `${grafana}/alerting/notifications`, ".data-table tbody tr");
   await visit("rules", `${grafana}/alerting/rules`, ".rules, .state");
   await visit("targets", `${grafana}/targets`, ".data-table, .state");
   await visit("traces", `${grafana}/traces`, ".trace-search");
@@ -233,10 +235,15 @@ try {
     ["prometheus cardinality of a metric", "/tsdb-status?focus=__name__&focus=up&by=job", "#cardinality .bars + *, #cardinality .bars tbody tr"],
     ["prometheus service discovery", "/service-discovery", ".found-item"],
     ["prometheus queries", "/queries", ".list-section"],
+    ["prometheus runbook", "/runbooks/HighCPUUsage", ".runbook h2"],
+    ["prometheus runbooks", "/runbooks", ".runbook-list li"],
   ]) await visit(name, prometheus + path, ready);
 
   await visit("alertmanager alerts", `${alertmanager}/#/alerts`, ".page-header");
   await visit("alertmanager silences", `${alertmanager}/#/silences`, ".page-header");
+  await visit("alertmanager silence editor", `${alertmanager}/#/silences/new?filter=${encodeURIComponent('{alertname="A"}')}`, ".matcher-row");
+  await visit("alertmanager routing", `${alertmanager}/#/routes`, ".route");
+  await visit("alertmanager notifications", `${alertmanager}/#/notifications`, ".data-table tbody tr");
   await visit("alertmanager status", `${alertmanager}/#/status`, ".data-table");
   await visit("jaeger search", `${jaeger}/search`, ".trace-search");
   await searchTraces("jaeger");
@@ -301,11 +308,13 @@ async function useDashboard(board) {
 async function silenceAndExpire() {
   await step("a silence is created and expired", async () => {
     const comment = `end-to-end check ${Date.now()}`;
-    await page.click('.page-actions button:text-is("New silence")');
-    await page.getByLabel("Matchers").fill('alertname="NoSuchAlertEndToEnd"');
+    await page.click('.page-actions a:text-is("New silence")');
+    await page.getByLabel("Label 1").fill("alertname");
+    await page.getByLabel("Value 1").fill("NoSuchAlertEndToEnd");
     await page.getByLabel("By", { exact: true }).fill("e2e");
     await page.getByLabel("Comment").fill(comment);
     await page.click('form button:text-is("Silence")');
+    await page.click('.page-actions a:text-is("All silences")');
     const row = page.locator(`tr:has-text("${comment}")`);
     await row.waitFor({ timeout: PATIENCE_MS });
     await row.getByRole("button", { name: "Expire" }).click();

@@ -45,7 +45,7 @@ export default function Alerts() {
           <option value="">All receivers</option>
           <For each={names.data() ?? []}>{(r) => <option value={r.name} selected={r.name === receiver()}>{r.name}</option>}</For>
         </select>
-        <input class="search" type="search" placeholder="Group by labels" title="Labels separated by commas; empty: as the routes group" aria-label="Group by labels" value={grouping().join(", ")} onChange={(e) => setQuery({ customGrouping: e.currentTarget.value.trim() ? "true" : undefined, group: e.currentTarget.value.replaceAll(" ", "") })} />
+        <input class="search labels" type="search" placeholder="Group by labels" title="Labels separated by commas; empty: as the routes group" aria-label="Group by labels" value={grouping().join(", ")} onChange={(e) => setQuery({ customGrouping: e.currentTarget.value.trim() ? "true" : undefined, group: e.currentTarget.value.replaceAll(" ", "") })} />
         <input class="search mono" type="search" placeholder='severity="critical", job=~"node.*"' aria-label="Filter by matchers" aria-invalid={matchers() === null} value={filterText().replace(/^\{|\}$/g, "")} onChange={(e) => setQuery({ filter: e.currentTarget.value ? `{${e.currentTarget.value}}` : undefined })} />
       </PageHeader>
       <Show when={matchers() === null}><p class="problem" role="alert">The filter is not readable. Write matchers such as severity="critical", separated by commas.</p></Show>

@@ -28,7 +28,7 @@ export default function NotificationHistory() {
       </PageHeader>
       <Show when={at.error()}><ErrorState message={at.error()!} onRetry={() => void at.reload()} /></Show>
       <Show when={at.data()}>
-        <table class="data-table">
+        <table class="data-table stacked">
           <thead><tr><th scope="col">Receiver</th><th scope="col">By</th><th scope="col">Resolved too</th><th scope="col">Last tried</th><th scope="col">Result</th></tr></thead>
           <tbody>
             <For each={rows().filter((r) => !receiver() || r.receiver === receiver())}>

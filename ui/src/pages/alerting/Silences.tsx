@@ -49,7 +49,7 @@ export default function Silences() {
       <Show when={list.error()}><ErrorState message={list.error()!} onRetry={() => void list.reload()} /></Show>
       <Show when={list.data()} fallback={<Show when={!list.error()}><Loading what="silences" /></Show>}>
         <Show when={shown().length > 0} fallback={<Empty title={needle() ? "No silence matches." : tab() === "active" ? "Nothing is silenced." : `No ${tab()} silences.`}><Show when={tab() === "active" && !needle()}>A silence mutes alerts for a while, during maintenance for instance.</Show></Empty>}>
-          <table class="data-table">
+          <table class="data-table stacked">
             <thead><tr><th scope="col">State</th><th scope="col">Matchers</th><th scope="col">Comment</th><th scope="col">By</th><th scope="col">{tab() === "pending" ? "Starts" : tab() === "active" ? "Ends" : "Ended"}</th><th scope="col"><span class="sr">Actions</span></th></tr></thead>
             <tbody>
               <For each={shown()}>
