@@ -11,7 +11,7 @@ use crate::store::MemoryStore;
 use promql::notation::series_line;
 
 /// Series lines with a sample a minute.
-fn store(lines: &[&str]) -> MemoryStore {
+pub fn store(lines: &[&str]) -> MemoryStore {
     let mut store = MemoryStore::default();
     for line in lines {
         let line = series_line(line).unwrap();

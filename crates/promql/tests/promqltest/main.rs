@@ -1,5 +1,6 @@
 //! Runs query scripts: our own under `testdata/`, and the language's conformance data where present.
 
+mod death;
 mod engine;
 mod nhcb;
 
