@@ -14,6 +14,7 @@
 mod alert;
 mod alert_book;
 mod alerting_rule;
+mod backfill;
 mod dependency;
 mod expand;
 mod file;
@@ -35,11 +36,12 @@ use std::sync::Arc;
 
 pub use alert::{ActiveAlert, AlertState};
 pub use alerting_rule::AlertingRule;
+pub use backfill::{Recording, RecordingGroup};
 pub use file::{GroupSpec, Reading, RuleSpec, load_file, parse_file};
 pub use manager::{Parts, RuleManager, Settings};
 pub use metrics::RuleMetrics;
 pub use notifier::{AlertmanagerConfig, Notifier, NotifierOptions, NotifierSettings};
-pub use offline::{OfflineGroup, OfflineRules};
+pub use offline::OfflineRules;
 pub use recording_rule::RecordingRule;
 pub use state::{GroupState, Health, RuleKind, RuleState};
 

@@ -7,15 +7,15 @@ use expfmt::Registry;
 use platform::ManualClock;
 use storage::MetricsStore;
 
+use crate::QueryEngine;
 use crate::alert::{ActiveAlert, AlertState};
 use crate::file::load_file;
 use crate::group::{Group, Places, Tools};
 use crate::manager::{Builder, Settings};
 use crate::metrics::RuleMetrics;
 use crate::restore::Tolerance;
-use crate::slot::{Rule, Slot};
+use crate::slot::Slot;
 use crate::state::Health;
-use crate::{QueryEngine, RecordingRule};
 
 /// Groups over a store of their own.
 pub struct OfflineRules {
@@ -84,37 +84,5 @@ impl OfflineRules {
     /// Names of the groups, as they are evaluated.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.groups.iter().map(|group| group.name.as_str())
-    }
-
-    /// The groups with their recording rules.
-    pub fn recording(&self) -> impl Iterator<Item = OfflineGroup<'_>> {
-        self.groups.iter().map(OfflineGroup)
-    }
-}
-
-/// A group of [`OfflineRules`].
-pub struct OfflineGroup<'a>(&'a Group);
-
-impl<'a> OfflineGroup<'a> {
-    /// `file;name`
-    pub fn key(&self) -> String {
-        self.0.key()
-    }
-
-    pub fn interval_ms(&self) -> i64 {
-        self.0.interval_ms
-    }
-
-    /// The last moment at or before `time` at which a server evaluates the group.
-    pub fn slot_ms(&self, time: i64) -> i64 {
-        self.0.phase.slot_ms(time)
-    }
-
-    /// Its recording rules and their places in the group.
-    pub fn rules(&self) -> impl Iterator<Item = (usize, &'a RecordingRule)> {
-        self.0.slots.iter().enumerate().filter_map(|(at, slot)| match &slot.rule {
-            Rule::Recording(rule) => Some((at, rule)),
-            Rule::Alerting(_) => None,
-        })
     }
 }

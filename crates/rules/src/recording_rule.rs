@@ -25,7 +25,7 @@ impl RecordingRule {
         let samples = self.engine.instant(&self.expr, time - offset_ms)?;
         let (mut out, mut seen) = (Vec::with_capacity(samples.len()), BTreeSet::new());
         for sample in samples {
-            let labels = self.relabelled(&sample.labels);
+            let labels = recorded_labels(&self.name, &self.labels, &sample.labels);
             if !seen.insert(labels.clone()) {
                 let text = "vector contains metrics with the same labelset after applying rule labels";
                 return Err(text.into());
@@ -37,14 +37,14 @@ impl RecordingRule {
         }
         Ok(out)
     }
+}
 
-    /// The labels under which the rule records a result.
-    pub fn relabelled(&self, labels: &Labels) -> Labels {
-        let mut labels = labels.to_builder();
-        labels.set(METRIC_NAME, self.name.as_str());
-        for (name, value) in &self.labels {
-            labels.set(name.as_str(), value.as_str());
-        }
-        labels.build()
+/// The labels under which a rule of this name, with these labels of its own, records a result.
+pub(crate) fn recorded_labels(name: &str, own: &BTreeMap<String, String>, result: &Labels) -> Labels {
+    let mut labels = result.to_builder();
+    labels.set(METRIC_NAME, name);
+    for (name, value) in own {
+        labels.set(name.as_str(), value.as_str());
     }
+    labels.build()
 }

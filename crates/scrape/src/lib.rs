@@ -31,4 +31,5 @@ mod threads;
 pub use config::{Global, ScrapeConfig};
 pub use manager::ScrapeManager;
 pub use options::{Options, StartTimes, TARGET_SERIES_MAX};
+pub use target::Preview;
 pub use snapshot::{ActiveTarget, DroppedTarget, Health, TargetMetadata, TargetsSnapshot};

@@ -50,24 +50,7 @@ pub(crate) enum Outcome {
 impl Target {
     /// Applies a job to one discovered label set.
     pub(crate) fn populate(discovered: &Labels, config: &ScrapeConfig) -> Result<Outcome, String> {
-        let mut builder = discovered.to_builder();
-        let defaults = [
-            ("job", config.job_name.clone()),
-            ("__scrape_interval__", config.scrape_interval.to_string()),
-            ("__scrape_timeout__", config.scrape_timeout.to_string()),
-            ("__metrics_path__", config.metrics_path.clone()),
-            ("__scheme__", config.scheme.clone()),
-        ];
-        for (name, value) in defaults {
-            if builder.get(name).is_empty() {
-                builder.set(name, value);
-            }
-        }
-        for (name, values) in &config.params {
-            if let Some(first) = values.first() {
-                builder.set(format!("__param_{name}"), first.as_str());
-            }
-        }
+        let builder = with_defaults(discovered, config);
         let before = builder.build();
         let Some(mut builder) = relabel::process(builder, &config.relabel_configs) else {
             return Ok(Outcome::Dropped(before));
@@ -133,6 +116,52 @@ impl Target {
         let phase = hash % interval;
         let now = now_ns.rem_euclid(interval as i64) as u64;
         std::time::Duration::from_nanos((phase + interval - now) % interval)
+    }
+}
+
+/// Discovered labels and what the job says where they are silent: what relabelling is given.
+fn with_defaults(discovered: &Labels, config: &ScrapeConfig) -> LabelsBuilder {
+    let mut builder = discovered.to_builder();
+    let defaults = [
+        ("job", config.job_name.clone()),
+        ("__scrape_interval__", config.scrape_interval.to_string()),
+        ("__scrape_timeout__", config.scrape_timeout.to_string()),
+        ("__metrics_path__", config.metrics_path.clone()),
+        ("__scheme__", config.scheme.clone()),
+    ];
+    for (name, value) in defaults {
+        if builder.get(name).is_empty() {
+            builder.set(name, value);
+        }
+    }
+    for (name, values) in &config.params {
+        if let Some(first) = values.first() {
+            builder.set(format!("__param_{name}"), first.as_str());
+        }
+    }
+    builder
+}
+
+/// What a job makes of one discovered target.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Preview {
+    /// Before relabelling.
+    pub discovered: Labels,
+    /// After it, those with `__` too; empty when it drops the target or there is an error.
+    pub labels: Labels,
+    pub error: Option<String>,
+}
+
+impl Preview {
+    pub fn of(discovered: &Labels, config: &ScrapeConfig) -> Preview {
+        let before = with_defaults(discovered, config).build();
+        match Target::populate(discovered, config) {
+            Ok(Outcome::Target(target)) => {
+                Preview { discovered: before, labels: target.all_labels, error: None }
+            }
+            Ok(Outcome::Dropped(_)) => Preview { discovered: before, labels: Labels::empty(), error: None },
+            Err(e) => Preview { discovered: before, labels: Labels::empty(), error: Some(e) },
+        }
     }
 }
 

@@ -22,6 +22,8 @@ pub struct Server {
 
 pub struct Answer {
     pub status: u16,
+    /// `Not Found`
+    pub reason: &'static str,
     pub body: String,
 }
 
@@ -53,6 +55,33 @@ impl Server {
     }
 
     fn send(&self, method: reqwest::Method, path: &str, params: &[(&str, &str)]) -> Result<Answer, Failure> {
+        let form = method == reqwest::Method::POST;
+        self.ask(method, path, PATIENCE, |r| if form { r.form(params) } else { r.query(params) })
+    }
+
+    /// Posts a body as it is.
+    pub fn post(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+        patience: Duration,
+    ) -> Result<Answer, Failure> {
+        self.ask(reqwest::Method::POST, path, patience, |mut request| {
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            request.body(body)
+        })
+    }
+
+    fn ask(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+        patience: Duration,
+        complete: impl FnOnce(reqwest::RequestBuilder) -> reqwest::RequestBuilder,
+    ) -> Result<Answer, Failure> {
         let verb = if method == reqwest::Method::POST { "Post" } else { "Get" };
         let url = format!("{}{path}", self.url);
         // What the client explains names the request already.
@@ -62,11 +91,10 @@ impl Server {
         };
         self.runtime.block_on(async {
             self.client.ready().await.map_err(failed)?;
-            let request = self.client.request(method.clone(), &url).map_err(failed)?.timeout(PATIENCE);
-            let request =
-                if method == reqwest::Method::POST { request.form(params) } else { request.query(params) };
-            let mut response = request.send().await.map_err(|e| failed(client::explain(&e)))?;
+            let request = self.client.request(method, &url).map_err(failed)?.timeout(patience);
+            let mut response = complete(request).send().await.map_err(|e| failed(client::explain(&e)))?;
             let status = response.status().as_u16();
+            let reason = response.status().canonical_reason().unwrap_or("");
             let mut body = Vec::new();
             while let Some(chunk) = response.chunk().await.map_err(|e| failed(client::explain(&e)))? {
                 if body.len() + chunk.len() > ANSWER_BYTES_MAX {
@@ -74,29 +102,35 @@ impl Server {
                 }
                 body.extend_from_slice(&chunk);
             }
-            Ok(Answer { status, body: String::from_utf8_lossy(&body).into_owned() })
+            Ok(Answer { status, reason, body: String::from_utf8_lossy(&body).into_owned() })
         })
     }
 
-    /// Asks the query API; its data, or its error as text.
+    /// Asks the query API; its data, or its error as text after the words `query error`.
     pub fn api(
         &self,
         method: reqwest::Method,
         path: &str,
         params: &[(&str, &str)],
     ) -> Result<Value, Failure> {
-        let answer = self.send(method, path, params).map_err(|e| query_error(&e.message))?;
+        self.data(method, path, params).map_err(|e| Failure::new(format!("query error: {}", e.message)))
+    }
+
+    /// Asks the query API; its data, or its error as text.
+    pub fn data(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+        params: &[(&str, &str)],
+    ) -> Result<Value, Failure> {
+        let answer = self.send(method, path, params)?;
         let parsed: Value = serde_json::from_str(&answer.body).map_err(|_| {
-            query_error(&format!("server returned HTTP status {}: {}", answer.status, answer.body.trim()))
+            Failure::new(format!("server returned HTTP status {}: {}", answer.status, answer.body.trim()))
         })?;
         let text = |name: &str| parsed.get(name).and_then(Value::as_str).unwrap_or("");
         if text("status") != "success" {
-            return Err(query_error(&format!("{}: {}", text("errorType"), text("error"))));
+            return Err(Failure::new(format!("{}: {}", text("errorType"), text("error"))));
         }
         Ok(parsed.get("data").cloned().unwrap_or(Value::Null))
     }
-}
-
-fn query_error(text: &str) -> Failure {
-    Failure::new(format!("query error: {text}"))
 }

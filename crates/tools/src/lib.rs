@@ -6,11 +6,14 @@
 
 mod check;
 mod command;
+mod debug;
 mod http;
 mod progress;
 mod promql_commands;
+mod push;
 mod query;
 mod test_rules;
+mod times;
 mod tsdb;
 
 use std::process::ExitCode;
@@ -19,8 +22,15 @@ pub use command::Context;
 use command::{Command, Failure};
 
 /// All commands of this crate.
-const COMMANDS: &[Command] =
-    &[check::COMMAND, query::COMMAND, test_rules::COMMAND, tsdb::COMMAND, promql_commands::COMMAND];
+const COMMANDS: &[Command] = &[
+    check::COMMAND,
+    query::COMMAND,
+    push::COMMAND,
+    debug::COMMAND,
+    test_rules::COMMAND,
+    tsdb::COMMAND,
+    promql_commands::COMMAND,
+];
 
 /// Name and purpose of each command, for the program's own help.
 pub fn commands() -> impl Iterator<Item = (&'static str, &'static str)> {

@@ -1,5 +1,7 @@
 //! `query`: asks a server, prints what a person or (`-o json`) a program wants to read.
 
+mod analyze;
+
 use flags::{Flag, Flags};
 use reqwest::Method;
 use serde_json::Value;
@@ -15,6 +17,11 @@ pub const COMMAND: Command = Command {
         Command { name: "range", about: "Run range query", action: Action::Run(&RANGE) },
         Command { name: "series", about: "Run series query", action: Action::Run(&SERIES) },
         Command { name: "labels", about: "Run labels query", action: Action::Run(&LABELS) },
+        Command {
+            name: "analyze",
+            about: "Run queries against your Prometheus to analyze the usage pattern of certain metrics",
+            action: Action::Run(&analyze::ANALYZE),
+        },
     ]),
 };
 
@@ -131,10 +138,7 @@ fn range(flags: &Flags, args: &[String], _: &Context) -> Result<(), Failure> {
         if text.is_empty() {
             return Ok(otherwise);
         }
-        let rfc3339 = || text.parse::<jiff::Timestamp>().map(|t| t.as_millisecond() as f64 / 1000.0);
-        text.parse::<f64>().or_else(|_| rfc3339()).map_err(|_| {
-            Failure::new(format!("error parsing {name} time: cannot parse {text:?} to a valid timestamp"))
-        })
+        crate::times::parse(name, text)
     };
     let end = time("end", now)?;
     let start = time("start", end - 300.0)?;

@@ -115,7 +115,9 @@ impl Config {
             |pattern: &str| config::glob(&directory.join(pattern)).map_err(|e| ConfigError::new(&file, e));
         let tree: Value = config::parse_tree(&file, shown::non_empty(&text))?;
         let mut shown = shown::Shown::new(tree, directory, &config.global);
-        config.scrape_configs.iter_mut().for_each(|c| c.set_directory(directory));
+        // Paths of targets are shown to people as they would write them: without `./`.
+        let beside = path.parent().unwrap_or(Path::new(""));
+        config.scrape_configs.iter_mut().for_each(|c| c.set_directory(beside));
         for pattern in &config.scrape_config_files.clone() {
             for path in glob(pattern)? {
                 let (name, text) = (path.display().to_string(), config::read(&path)?);

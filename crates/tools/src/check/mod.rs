@@ -5,7 +5,10 @@ mod lint;
 mod metrics;
 mod rules;
 mod server;
+mod service_discovery;
 mod web_config;
+
+pub use rules::reading;
 
 use crate::command::{Action, Command};
 
@@ -17,6 +20,11 @@ pub const COMMAND: Command = Command {
             name: "config",
             about: "Check if the config files are valid or not",
             action: Action::Run(&config::CONFIG),
+        },
+        Command {
+            name: "service-discovery",
+            about: "Perform service discovery for the given job name and report the results",
+            action: Action::Run(&service_discovery::SERVICE_DISCOVERY),
         },
         Command {
             name: "rules",
@@ -50,7 +58,7 @@ pub const COMMAND: Command = Command {
 const LINT_CODE: u8 = 3;
 
 /// Files that are named on the command line must be there before anything is checked.
-fn must_exist(paths: &[String]) -> Result<(), crate::command::Failure> {
+pub fn must_exist(paths: &[String]) -> Result<(), crate::command::Failure> {
     match paths.iter().find(|path| !std::path::Path::new(path).exists()) {
         Some(path) => {
             let text = format!("cloudos-monitor: error: path '{path}' does not exist, try --help");

@@ -117,15 +117,13 @@ impl TestFile {
         let text = config::read(path).map_err(|e| e.to_string())?;
         let text = if lenient { known_fields(&shown, &text)? } else { text };
         let file: TestFile = config::parse_unchecked(&shown, &text).map_err(|e| e.to_string())?;
-        for check in file.tests.iter().flat_map(|test| &test.alert_rule_test) {
-            if check.alertname.is_empty() {
-                let at = check.eval_time;
-                return Err(format!(
-                    "an item under alert_rule_test misses required attribute alertname at eval_time {at}"
-                ));
-            }
-        }
         Ok(file)
+    }
+
+    /// A group that `group_eval_order` names more than once.
+    pub fn group_named_twice(&self) -> Option<&str> {
+        let mut seen = std::collections::BTreeSet::new();
+        self.group_eval_order.iter().find(|name| !seen.insert(*name)).map(String::as_str)
     }
 
     pub fn evaluation_interval_ms(&self) -> i64 {

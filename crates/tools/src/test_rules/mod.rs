@@ -3,6 +3,7 @@
 //! `file` is the test file, `run` plays its series into a store in memory and evaluates the rules, `junit`
 //! writes the outcome for build servers.
 
+mod diff;
 mod file;
 mod junit;
 mod run;
@@ -32,7 +33,12 @@ const RULES: Usage = Usage {
         Flag::value("junit", "", "File path to store JUnit XML test results."),
         Flag::list("run", "If set, will only run test groups whose names match the regular expression."),
         Flag::switch("debug", false, "Enable unit test debugging."),
-        Flag::switch("ignore-unknown-fields", false, "Ignore unknown fields in the test files."),
+        Flag::switch("diff", false, "Print colored differential output between expected & received output."),
+        Flag::switch(
+            "ignore-unknown-fields",
+            false,
+            "Ignore unknown fields in the test files and the rule files.",
+        ),
         Flag::list("enable-feature", "Comma separated feature names to enable."),
     ],
     help: "\
@@ -59,7 +65,13 @@ fn run(flags: &Flags, args: &[String], _: &Context) -> Result<(), Failure> {
     let features: Vec<String> =
         flags.all("enable-feature").iter().flat_map(|list| list.split(',')).map(str::to_owned).collect();
     let engine = run::engine(&features);
-    let options = run::Options { debug: flags.is_on("debug"), only, engine: &engine };
+    let options = run::Options {
+        debug: flags.is_on("debug"),
+        diff: flags.is_on("diff"),
+        only,
+        engine: &engine,
+        reading: crate::check::reading(flags),
+    };
     for path in args {
         if !Path::new(path).exists() {
             return Err(Failure::new(format!(
@@ -103,13 +115,17 @@ fn test_file(path: &Path, lenient: bool, options: &run::Options<'_>) -> Vec<Outc
         Ok(files) => files,
         Err(e) => return broken(e),
     };
+    if let Some(twice) = test.group_named_twice() {
+        return broken(format!("group name repeated in evaluation order: {twice}"));
+    }
     let chosen = test
         .tests
         .iter()
-        .filter(|t| options.only.is_empty() || options.only.iter().any(|r| r.is_match(&t.name)));
+        .enumerate()
+        .filter(|(_, t)| options.only.is_empty() || options.only.iter().any(|r| r.is_match(&t.name)));
     chosen
-        .map(|case| Outcome {
-            name: case.name.clone(),
+        .map(|(at, case)| Outcome {
+            name: if case.name.is_empty() { format!("unnamed#{at}") } else { case.name.clone() },
             failures: run::case(case, &test, &rule_files, options),
         })
         .collect()

@@ -13,13 +13,16 @@ use rules::{OfflineRules, QueriedSample, QueryEngine};
 use storage::MetricsStore;
 use store_metrics::Store;
 
+use super::diff;
 use super::file::{AlertCheck, Case, ExprCheck, TestFile};
 use crate::command::say;
 
 pub struct Options<'o> {
     pub debug: bool,
+    pub diff: bool,
     pub only: Vec<Regex>,
     pub engine: &'o Arc<Engine>,
+    pub reading: rules::Reading,
 }
 
 /// The engine of all tests: everything of the stable language, and what `features` adds.
@@ -33,7 +36,7 @@ pub fn engine(features: &[String]) -> Arc<Engine> {
 
 /// Runs one test. Returns what went wrong, in the original's words.
 pub fn case(case: &Case, file: &TestFile, rule_files: &[PathBuf], options: &Options<'_>) -> Vec<String> {
-    Test::prepare(case, file, rule_files, options).and_then(|test| test.run()).unwrap_or_else(|e| vec![e])
+    Test::prepare(case, file, rule_files, options).and_then(Test::run).unwrap_or_else(|errors| errors)
 }
 
 struct Test<'t> {
@@ -54,30 +57,43 @@ impl<'t> Test<'t> {
         file: &TestFile,
         rule_files: &[PathBuf],
         options: &'t Options<'t>,
-    ) -> Result<Test<'t>, String> {
-        let start = case.start_timestamp.as_ref().map_or(Ok(0), |start| start.ms())?;
+    ) -> Result<Test<'t>, Vec<String>> {
+        let one = |e: String| vec![e];
+        if let Some(check) = case.alert_rule_test.iter().find(|check| check.alertname.is_empty()) {
+            let group = match case.name.as_str() {
+                "" => String::new(),
+                name => format!(" (in TestGroup {name})"),
+            };
+            let at = check.eval_time;
+            return Err(one(format!(
+                "an item under alert_rule_test misses required attribute alertname at eval_time {at}{group}"
+            )));
+        }
+        let start = case.start_timestamp.as_ref().map_or(Ok(0), |start| start.ms()).map_err(one)?;
         let step_ms = file.evaluation_interval_ms();
         let settings = store_metrics::Settings { background: false, retention_ms: 0, ..Default::default() };
         let clock = Arc::new(ManualClock::at_ms(start));
         let store = Store::open_on(Arc::new(SimDisk::new()), Path::new("/test"), settings, clock);
-        let store = Arc::new(store.map_err(|e| e.to_string())?);
+        let store = Arc::new(store.map_err(|e| one(e.to_string()))?);
         let queries = Arc::new(Queries { engine: options.engine.clone(), store: store.clone() });
         let settings = rules::Settings {
             files: rule_files.to_vec(),
             interval_ms: step_ms,
             external_labels: case.external_labels.clone(),
             external_url: case.external_url.clone(),
+            reading: options.reading,
             ..rules::Settings::default()
         };
         let mut rules = OfflineRules::load(&settings, queries, store.clone())
-            .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
+            .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())?;
         rules.order(&file.group_eval_order);
         let interval_ms = case.interval.map_or(step_ms, config::Duration::as_ms);
         let mut input = Vec::new();
         for (i, series) in case.input_series.iter().enumerate() {
             let line = format!("{} {}", series.series, series.values.as_text());
             // The original reads all series as one script whose first line says `load`.
-            let line = notation::series_line(&line).map_err(|e| format!("{}: parse error: {e}", i + 2))?;
+            let line =
+                notation::series_line(&line).map_err(|e| one(format!("{}: parse error: {e}", i + 2)))?;
             for (n, value) in line.values.into_iter().enumerate() {
                 let Some(value) = value else { continue };
                 input.push((start + n as i64 * interval_ms, line.labels.clone(), value));
@@ -87,7 +103,7 @@ impl<'t> Test<'t> {
         Ok(Test { case, options, fuzzy: file.fuzzy_compare, start, step_ms, store, rules, input })
     }
 
-    fn run(mut self) -> Result<Vec<String>, String> {
+    fn run(mut self) -> Result<Vec<String>, Vec<String>> {
         let began = std::time::Instant::now();
         if self.options.debug {
             let _ = say(&format!("DEBUG: Starting test {}\n", self.case.name));
@@ -101,7 +117,7 @@ impl<'t> Test<'t> {
         let mut failures = Vec::new();
         let mut elapsed = 0;
         while elapsed <= end {
-            self.feed(self.start + elapsed)?;
+            self.feed(self.start + elapsed).map_err(|e| vec![e])?;
             let broken = self.rules.eval(self.start + elapsed);
             if !broken.is_empty() {
                 let time = model::duration::format(elapsed);
@@ -115,7 +131,7 @@ impl<'t> Test<'t> {
             elapsed += self.step_ms;
         }
         // Queries may look at moments after the last evaluation.
-        self.feed(TimestampMs::MAX)?;
+        self.feed(TimestampMs::MAX).map_err(|e| vec![e])?;
         failures.extend(self.case.promql_expr_test.iter().filter_map(|check| self.check_expr(check)));
         if self.options.debug {
             self.dump(end);
@@ -158,17 +174,22 @@ impl<'t> Test<'t> {
         if expected == got {
             return None;
         }
+        let (alert, time) = (&check.alertname, check.eval_time);
         let name = match self.case.name.as_str() {
             "" => String::new(),
             name => format!("    name: {name},\n"),
         };
-        Some(format!(
-            "{name}    alertname: {}, time: {}, \n        exp:{}, \n        got:{}",
-            check.alertname,
-            check.eval_time,
-            shown(&expected),
-            shown(&got)
-        ))
+        Some(match self.options.diff {
+            true => format!(
+                "{name}    alertname: {alert}, time: {time}, \n        diff: {}",
+                diff::render(&sections(&expected), &sections(&got)).replace('\n', "\n            ")
+            ),
+            false => format!(
+                "{name}    alertname: {alert}, time: {time}, \n        exp:{}, \n        got:{}",
+                shown(&expected),
+                shown(&got)
+            ),
+        })
     }
 
     fn check_expr(&self, check: &ExprCheck) -> Option<String> {
@@ -262,6 +283,12 @@ struct Shown {
     annotations: BTreeMap<String, String>,
 }
 
+fn sections(alerts: &[Shown]) -> Vec<diff::Sections> {
+    let pairs = |labels: &Labels| labels.iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
+    let alert = |a: &Shown| vec![("Annotations", a.annotations.clone()), ("Labels", pairs(&a.labels))];
+    alerts.iter().map(alert).collect()
+}
+
 fn shown(alerts: &[Shown]) -> String {
     if alerts.is_empty() {
         return "[]".into();
@@ -269,8 +296,9 @@ fn shown(alerts: &[Shown]) -> String {
     let mut out = "[\n".to_owned();
     for (i, alert) in alerts.iter().enumerate() {
         let annotations = Labels::from_pairs(alert.annotations.iter().map(|(n, v)| (n.as_str(), v.as_str())));
+        let comma = if i + 1 < alerts.len() { "," } else { "" };
         out.push_str(&format!(
-            "            {i}:\n              Labels:{}\n              Annotations:{}\n",
+            "            {i}:\n              Labels:{}\n              Annotations:{}{comma}\n",
             label_text(&alert.labels),
             label_text(&annotations)
         ));

@@ -7,12 +7,14 @@ mod export;
 mod import;
 mod list;
 mod openmetrics;
+mod rules;
 mod source;
 mod table;
 
 use crate::command::{Action, Command};
 
 pub use source::{Kind, kind_of};
+pub use table::go_duration;
 
 pub const COMMAND: Command = Command {
     name: "tsdb",
@@ -31,11 +33,18 @@ pub const COMMAND: Command = Command {
         Command {
             name: "create-blocks-from",
             about: "Make samples of the past from other sources",
-            action: Action::Group(&[Command {
-                name: "openmetrics",
-                about: "Import samples from OpenMetrics text",
-                action: Action::Run(&openmetrics::USAGE),
-            }]),
+            action: Action::Group(&[
+                Command {
+                    name: "openmetrics",
+                    about: "Import samples from OpenMetrics text",
+                    action: Action::Run(&openmetrics::USAGE),
+                },
+                Command {
+                    name: "rules",
+                    about: "Create samples of the past for new recording rules",
+                    action: Action::Run(&rules::USAGE),
+                },
+            ]),
         },
         Command { name: "list", about: "List blocks", action: Action::Run(&list::USAGE) },
         Command {
