@@ -1,5 +1,6 @@
 //! The namespace of notification templates: the built-in ones and the user's files.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use alerting::{Notification, NotifyError};
@@ -48,7 +49,26 @@ impl Templates {
 
     /// What templates see of a notification.
     pub fn data(&self, notification: &Notification) -> Value {
-        notification_data(notification, &self.external_url)
+        let labels = self.route_labels(notification);
+        notification_data(notification, &self.external_url, labels)
+    }
+
+    /// The labels of the notification's route: their values are templates that see everything else. One
+    /// that fails is left empty, and the log says why.
+    pub fn route_labels(&self, notification: &Notification) -> BTreeMap<String, String> {
+        let labels = &notification.route_labels;
+        if !labels.values().any(|text| text.contains("{{")) {
+            return labels.clone();
+        }
+        let data = notification_data(notification, &self.external_url, BTreeMap::new());
+        let expand = |(name, text): (&String, &String)| {
+            let value = self.text(text, &data).unwrap_or_else(|error| {
+                tracing::warn!(label = name, %error, "route label cannot be expanded");
+                String::new()
+            });
+            (name.clone(), value)
+        };
+        labels.iter().map(expand).collect()
     }
 
     /// Expands one text of a receiver.

@@ -74,7 +74,9 @@ impl Time {
             "" | "UTC" => Zone::Utc,
             "Local" => Zone::Named(jiff::tz::TimeZone::system()),
             name => {
-                Zone::Named(jiff::tz::TimeZone::get(name).map_err(|_| format!("unknown time zone {name}"))?)
+                // Go takes names literally; the database here would take any case.
+                let found = jiff::tz::TimeZone::get(name).ok().filter(|zone| zone.iana_name() == Some(name));
+                Zone::Named(found.ok_or_else(|| format!("unknown time zone {name}"))?)
             }
         };
         Ok(Time { zone, ..self.clone() })

@@ -2,5 +2,6 @@
 //! is installed (`CLOUDOS_PEERS` or the usual cache directory).
 
 mod defaults;
+mod functions;
 mod groups;
 mod peer;
