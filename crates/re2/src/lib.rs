@@ -12,6 +12,7 @@
 //! huge repetitions of huge classes are refused which Go accepts.
 
 mod expand;
+mod plain;
 mod regex;
 mod syntax;
 

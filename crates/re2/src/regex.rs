@@ -1,12 +1,13 @@
 //! The compiled form, with the shortcuts that label matchers live on.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use regex_automata::meta;
 use regex_automata::util::captures::Captures as RawCaptures;
 use regex_syntax::hir::{Hir, Look};
 
 use crate::expand::{Reference, walk};
+use crate::plain::{self, Branch};
 use crate::syntax::{Error, Tree, lower, parse, prefix, set};
 
 /// Compiled programs larger than this are refused; Go has the same idea with another measure.
@@ -16,7 +17,9 @@ const COMPILED_BYTES_MAX: usize = 10 << 20;
 #[derive(Debug, Clone)]
 pub struct Regex {
     pattern: String,
-    engine: meta::Regex,
+    /// Compiled at once, or, where `plain` answers most questions, by the first to ask for more.
+    engine: OnceLock<meta::Regex>,
+    plain: Option<Vec<Branch>>,
     /// Names of the groups; the whole match is the first.
     names: Arc<[Option<String>]>,
     set: Option<Vec<String>>,
@@ -37,7 +40,8 @@ impl Regex {
         let engine = compile(pattern, &parsed.tree, false)?;
         Ok(Regex {
             pattern: pattern.to_owned(),
-            engine,
+            engine: engine.into(),
+            plain: None,
             names: parsed.names.into(),
             set: None,
             prefix: String::new(),
@@ -47,14 +51,28 @@ impl Regex {
     /// Compiles `^(?s:pattern)$`, the form of label matchers and relabelling.
     pub fn anchored(pattern: &str) -> Result<Regex, Error> {
         let parsed = parse(pattern, true)?;
-        let engine = compile(pattern, &parsed.tree, true)?;
+        let plain = plain::branches(pattern);
+        let engine = match plain {
+            Some(_) => OnceLock::new(),
+            None => compile(pattern, &parsed.tree, true)?.into(),
+        };
         if pattern.contains("\\Q") {
             // An open quotation would swallow what stands behind the pattern.
             parse(&format!("^(?s:{pattern})$"), false)?;
         }
         let set = set(&parsed.tree);
         let prefix = if set.is_some() { String::new() } else { prefix(&parsed.tree) };
-        Ok(Regex { pattern: pattern.to_owned(), engine, names: parsed.names.into(), set, prefix })
+        Ok(Regex { pattern: pattern.to_owned(), engine, plain, names: parsed.names.into(), set, prefix })
+    }
+
+    /// `None` only if a plain pattern did not compile, which all of them do.
+    fn engine(&self) -> Option<&meta::Regex> {
+        if self.engine.get().is_none() {
+            let parsed = parse(&self.pattern, true).ok()?;
+            let compiled = compile(&self.pattern, &parsed.tree, true).ok()?;
+            return Some(self.engine.get_or_init(|| compiled));
+        }
+        self.engine.get()
     }
 
     /// The pattern as written.
@@ -63,10 +81,13 @@ impl Regex {
     }
 
     pub fn is_match(&self, text: &str) -> bool {
+        if let Some(plain) = &self.plain {
+            return plain.iter().any(|branch| branch.matches(text));
+        }
         if let Some(set) = &self.set {
             return set.iter().any(|s| s == text);
         }
-        text.starts_with(&self.prefix) && self.engine.is_match(text)
+        text.starts_with(&self.prefix) && self.engine().is_some_and(|engine| engine.is_match(text))
     }
 
     /// When an anchored pattern is a plain alternation of literals (`a|b|c`), those literals.
@@ -81,28 +102,31 @@ impl Regex {
 
     /// The first match and its groups.
     pub fn captures(&self, text: &str) -> Option<Captures> {
-        let mut raw = self.engine.create_captures();
-        self.engine.captures(text, &mut raw);
+        let engine = self.engine()?;
+        let mut raw = engine.create_captures();
+        engine.captures(text, &mut raw);
         raw.is_match().then(|| Captures { raw, names: self.names.clone() })
     }
 
     /// The first match at or after byte `start` and its groups; what comes before is still seen by `^` and
     /// `\b`.
     pub fn captures_at(&self, text: &str, start: usize) -> Option<Captures> {
-        let mut raw = self.engine.create_captures();
-        self.engine.captures(regex_automata::Input::new(text).range(start..), &mut raw);
+        let engine = self.engine()?;
+        let mut raw = engine.create_captures();
+        engine.captures(regex_automata::Input::new(text).range(start..), &mut raw);
         raw.is_match().then(|| Captures { raw, names: self.names.clone() })
     }
 
     /// Byte range of the first match at or after `start`.
     pub fn find_at(&self, text: &str, start: usize) -> Option<(usize, usize)> {
         let input = regex_automata::Input::new(text).range(start..);
-        self.engine.find(input).map(|m| (m.start(), m.end()))
+        self.engine()?.find(input).map(|m| (m.start(), m.end()))
     }
 
     /// Byte ranges of all non-overlapping matches.
     pub fn find_iter<'r, 't: 'r>(&'r self, text: &'t str) -> impl Iterator<Item = (usize, usize)> + 'r {
-        self.engine.find_iter(text).map(|m| (m.start(), m.end()))
+        let found = self.engine().into_iter().flat_map(move |engine| engine.find_iter(text));
+        found.map(|m| (m.start(), m.end()))
     }
 
     /// Names of the groups, index 0 (the whole match) included; `None` for unnamed groups.
@@ -124,7 +148,7 @@ impl Regex {
     /// Replaces every match, expanding `replacement` as [`Regex::expand`] does.
     pub fn replace_all(&self, text: &str, replacement: &str) -> String {
         let (mut out, mut last) = (String::with_capacity(text.len()), 0);
-        for raw in self.engine.captures_iter(text) {
+        for raw in self.engine().into_iter().flat_map(|engine| engine.captures_iter(text)) {
             let captures = Captures { raw, names: self.names.clone() };
             let Some((start, end)) = captures.range(0) else { continue };
             out.push_str(&text[last..start]);
