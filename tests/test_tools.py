@@ -4,11 +4,15 @@ What is right must be judged the same, to the byte; where a file is broken the o
 words of its own, so there only the exit code and the judgement count.
 """
 
+import contextlib
 import subprocess
+import tarfile
+import time
 
 import process
 import stack
 from support import PEERS, SkipTest, scratch
+from test_receiving import start
 
 RULES = """
 groups:
@@ -106,11 +110,180 @@ def test_rule_tests_are_judged_as_the_original_does():
         for name, case in CASES.items():
             text = f"rule_files: [rules.yml]\nevaluation_interval: 1m\ntests:\n- name: {name}{INPUT}  {case}\n"
             (directory / "test.yml").write_text(text)
-            arguments = ("test", "rules", "test.yml")
-            theirs, mine = original(directory, *arguments), ours(directory, *arguments)
-            if theirs != mine:
-                differing.append(f"{name}:\n--- original\n{theirs}\n--- ours\n{mine}")
+            for flags in [(), ("--diff",)] if "alert" in case else [()]:
+                arguments = ("test", "rules", *flags, "test.yml")
+                theirs, mine = original(directory, *arguments), ours(directory, *arguments)
+                if theirs != mine:
+                    differing.append(f"{name} {flags}:\n--- original\n{theirs}\n--- ours\n{mine}")
     assert not differing, f"{len(differing)} of {len(CASES)}\n" + "\n".join(differing)
+
+
+def test_whole_test_files_are_judged_as_the_original_does():
+    """What concerns a file and not one check: names, order, selection, JUnit."""
+    up = "input_series: [{series: 'up{job=\"a\", instance=\"x\"}', values: '0x10'}]"
+    two = "[{eval_time: 5m, alertname: Down, exp_alerts: [{exp_labels: {a: b}}, {exp_labels: {c: d}, exp_annotations: {e: f}}]}, {eval_time: 1m, alertname: Down, exp_alerts: [{}]}]"
+    files = {
+        "good.yml": f"rule_files: [rules.yml]\ntests:\n- {{name: one, {up}}}\n- {{{up}}}\n",
+        "bad.yml": f"rule_files: [rules.yml]\ntests:\n- {{name: one, {up}, alert_rule_test: {two}}}\n- {{{up}, alert_rule_test: {two}}}\n",
+        "twice.yml": "rule_files: [rules.yml, nope*.yml]\ngroup_eval_order: [g, g]\ntests: []\n",
+        "nameless.yml": "rule_files: [rules.yml]\ntests:\n- {name: n, alert_rule_test: [{eval_time: 1m}]}\n- alert_rule_test: [{eval_time: 1m}]\n",
+        "rulebroken.yml": "rule_files: [broken.yml]\ntests:\n- {name: n, promql_expr_test: [{eval_time: 1m, expr: up}]}\n",
+        "fuzzy.yml": "fuzzy_compare: true\ntests:\n- input_series: [{series: x, values: '1.0000000000000002 0.30000000000000004'}]\n  promql_expr_test:\n  - {eval_time: 0m, expr: x, exp_samples: [{labels: x, value: 1}]}\n  - {eval_time: 1m, expr: x, exp_samples: [{labels: x, value: 0.3}]}\n  - {eval_time: 1m, expr: x, exp_samples: [{labels: x, value: 0.30000001}]}\n",
+        "broken.yml": "groups: [{name: g, rules: [{record: a, expr: 'up ('}, {expr: up}, {alert: A, expr: up, labels: {a: '{{ $nope }}'}}]}]\n",
+        "unknown.yml": "groups: [{name: g, extra: 1, rules: [{record: a, expr: up, more: [2]}]}]\n",
+        "rules.yml": RULES,
+    }
+    junit = lambda text: text.split('timestamp="')[0] + text.split('"><testcase', 1)[-1]
+    with scratch() as directory:
+        for name, text in files.items():
+            (directory / name).write_text(text)
+        for name in ["good.yml", "bad.yml", "twice.yml", "nameless.yml", "rulebroken.yml", "fuzzy.yml"]:
+            for flags in [(), ("--diff",), ("--run=one",), ("--run=o", "--run=unn")]:
+                arguments = ("test", "rules", *flags, name)
+                assert original(directory, *arguments) == ours(directory, *arguments), arguments
+        for name in ["good.yml", "bad.yml", "nameless.yml", "rulebroken.yml"]:
+            arguments = ("test", "rules", "--junit=out.xml", name)
+            original(directory, *arguments)
+            theirs = (directory / "out.xml").read_text()
+            ours(directory, *arguments)
+            assert junit(theirs) == junit((directory / "out.xml").read_text()), name
+        for arguments in [("check", "rules", "broken.yml"), ("check", "rules", "--ignore-unknown-fields", "unknown.yml")]:
+            assert original(directory, *arguments) == ours(directory, *arguments), arguments
+
+
+def test_discovery_is_shown_as_the_original_shows_it():
+    config = """
+scrape_configs:
+- job_name: a
+  metrics_path: /m
+  params: {x: [y]}
+  static_configs:
+  - {targets: ['h:1', 'h:2'], labels: {k: v}}
+  - {targets: ['h:1', 'h:1']}
+  relabel_configs:
+  - {source_labels: [__address__], regex: 'h:2', action: drop}
+  - {source_labels: [__address__], target_label: addr}
+- job_name: b
+  file_sd_configs: [{files: ['sd.json']}]
+"""
+    with scratch() as directory:
+        (directory / "p.yml").write_text(config)
+        (directory / "sd.json").write_text('[{"targets": ["q:1"], "labels": {"l": "m"}}]')
+        for job in ["a", "b", "nope"]:
+            arguments = ("check", "service-discovery", "--timeout=1s", "p.yml", job)
+            assert original(directory, *arguments) == ours(directory, *arguments), arguments
+        arguments = ("check", "service-discovery", "nowhere.yml", "a")
+        assert original(directory, *arguments) == ours(directory, *arguments)
+
+
+PAGE = """# HELP x_total A counter.
+# TYPE x_total counter
+x_total{a="b"} 3
+x_total{job="own"} 4
+# TYPE h histogram
+h_bucket{le="1"} 1
+h_bucket{le="+Inf"} 2
+h_sum 3
+h_count 2
+# TYPE s summary
+s{quantile="0.5"} 1
+s_sum 1
+s_count 2
+untyped 1
+"""
+
+
+def test_pages_are_pushed_as_the_original_pushes_them():
+    with scratch() as directory, contextlib.ExitStack() as running:
+        (directory / "p.yml").write_text("{}\n")
+        server = start(running, directory, "p", [process.binary(), "prometheus"], process.free_port(), "--web.enable-remote-write-receiver")
+        (directory / "page.txt").write_text(PAGE)
+        (directory / "broken.txt").write_text("bad{\n")
+        url = f"{server}/api/v1/write"
+        series = {}
+        for who, run in [("original", original), ("ours", ours)]:
+            assert run(directory, "push", "metrics", f"--label=job={who}", url, "page.txt")[0] == 0
+            code, out, _ = ours(directory, "query", "series", f'--match={{job="{who}"}}', server)
+            series[who] = sorted(line.replace(who, "-") for line in out.splitlines())
+        assert series["original"] == series["ours"] and len(series["ours"]) == 10, series
+        second = "--protobuf_message=io.prometheus.write.v2.Request"
+        code, out, err = ours(directory, "push", "metrics", second, "--label=job=second", url, stdin=PAGE)
+        assert (code, out) == (0, "Parsing standard input\n  SUCCESS: metrics pushed to remote write.\n"), err
+        assert ours(directory, "query", "instant", server, 'count({job="second"})')[1].startswith("{} => 10 @"), "all there"
+        for arguments in [
+            ("push", "metrics", url, "page.txt"),
+            ("push", "metrics", url, "broken.txt"),
+            ("push", "metrics", f"{server}/nowhere", "page.txt"),
+            ("push", "metrics", "http://127.0.0.1:1/write", "page.txt"),
+        ]:
+            assert original(directory, *arguments) == ours(directory, *arguments), arguments
+
+
+def test_the_past_of_rules_is_the_originals():
+    """Both ask our server the same questions; what they write down is compared sample by sample."""
+    server = stack.shared().url("prometheus")
+    rules = """
+groups:
+- name: quarter
+  interval: 15s
+  labels: {from: group}
+  rules:
+  - {record: "a:time", expr: "vector(time())", labels: {k: v}}
+  - {record: "two", expr: "label_replace(vector(1), 'x', 'y', '', '') or vector(2)", labels: {from: rule}}
+- name: minute
+  rules:
+  - {record: nothing, expr: nothing_of_the_kind}
+  - {record: odd, expr: "vector(1) / 3"}
+"""
+    with scratch() as directory:
+        (directory / "rules.yml").write_text(rules)
+        (directory / "broken.yml").write_text("groups: [{name: g, rules: [{record: a, expr: 'up ('}]}]\n")
+        # Five minutes on both sides of a block's border.
+        span = ("--start=1699999500", "--end=2023-11-14T22:20:00Z")
+        dumps = []
+        for who, run in [("theirs", original), ("mine", ours)]:
+            code, out, err = run(directory, "tsdb", "create-blocks-from", "rules", f"--url={server}", *span, f"--output-dir={who}", "rules.yml")
+            assert code == 0, (who, out, err)
+            (directory / who / "wal").mkdir(exist_ok=True)
+            code, out, err = ours(directory, "tsdb", "dump", who)
+            dumps.append(sorted(out.splitlines()))
+        assert dumps[0] == dumps[1] and len(dumps[0]) > 100, [len(d) for d in dumps]
+        code, out, err = ours(directory, "tsdb", "create-blocks-from", "rules", f"--url={server}", *span, "--storage.tsdb.path=store", "rules.yml")
+        assert code == 0, err
+        assert sorted(ours(directory, "tsdb", "dump", "store")[1].splitlines()) == dumps[0]
+        command = ("tsdb", "create-blocks-from", "rules", f"--url={server}", "--output-dir=x")
+        for arguments in [("--start=5", "--end=5"), ("--start=x",), ("--start=5", "--end=y")]:
+            arguments = (*command, *arguments, "rules.yml")
+            assert original(directory, *arguments) == ours(directory, *arguments), arguments
+        for arguments in [("rules.yml",), ("--start=5", "broken.yml"), ("--start=5", "nowhere.yml")]:
+            theirs, mine = original(directory, *command, *arguments), ours(directory, *command, *arguments)
+            assert theirs[:2] == mine[:2] and theirs[2].splitlines()[-1] == mine[2].splitlines()[-1], (theirs, mine)
+
+
+def test_debugging_and_analysis():
+    server = stack.shared().url("prometheus")
+    with scratch() as directory:
+        for what in ["metrics", "all"]:
+            code, out, err = ours(directory, "debug", what, server)
+            assert code == 0 and out.endswith('all files written in "debug.tar.gz".\n'), (out, err)
+            with tarfile.open(directory / "debug.tar.gz") as archive:
+                page = archive.extractfile("metrics.txt").read().decode()
+                assert "prometheus_build_info" in page and page.endswith("\n")
+                assert what == "metrics" or "config.json" in archive.getnames()
+        code, _, err = ours(directory, "debug", "pprof", server)
+        assert code == 1 and "debug pprof is not supported" in err
+        assert original(directory, "debug", "metrics", "http://127.0.0.1:1") == ours(directory, "debug", "metrics", "http://127.0.0.1:1")
+        asked = ("query", "analyze", f"--server={server}", "--type=histogram", f"--time={time.time() - 5:.0f}", "--duration=1m")
+        for arguments in [
+            (*asked, "--match=prometheus_http_request_duration_seconds_bucket"),
+            (*asked, "--match=up", "--match=nothing_of_the_kind"),
+            (*asked, "--match={le="),
+            ("query", "analyze", f"--server={server}", "--type=x", "--match=up"),
+            ("query", "analyze", f"--server={server}", "--type=histogram"),
+        ]:
+            theirs, mine = original(directory, *arguments), ours(directory, *arguments)
+            assert sorted(theirs[1].splitlines()) == sorted(mine[1].splitlines()), (theirs, mine)
+            assert (theirs[0], theirs[2]) == (mine[0], mine[2]), (theirs, mine)
 
 
 def test_files_are_checked_as_the_original_does():

@@ -273,6 +273,24 @@ async fn rules_are_listed_and_filtered() {
     let (_, body) = f.get("/api/v1/rules?type=alert&match[]=%7Bsev=%22low%22%7D").await;
     assert_eq!(body["data"]["groups"][0]["rules"].as_array().unwrap().len(), 1);
     assert_eq!(f.get("/api/v1/rules?rule_name[]=none").await.1["data"]["groups"], json!([]));
+    let (_, body) = f.get("/api/v1/rules?type=RECORD&exclude_alerts=1&group_limit=1").await;
+    assert_eq!(body["data"]["groups"][0]["rules"].as_array().unwrap().len(), 1);
+    assert!(body["data"].get("groupNextToken").is_none());
+    for (query, part) in [
+        (
+            "group_limit=x",
+            "group_limit needs to be a valid number: strconv.ParseInt: parsing \\\"x\\\": invalid syntax",
+        ),
+        ("group_limit=99999999999", "value out of range"),
+        ("group_limit=0", "group_limit needs to be greater than 0"),
+        ("group_limit=1&group_next_token=a", "invalid group_next_token 'a'. were rule groups changed?"),
+        ("type=x", "not supported value"),
+        ("exclude_alerts=maybe", "strconv.ParseBool: parsing \\\"maybe\\\": invalid syntax"),
+    ] {
+        let (status, body) = f.get(&format!("/api/v1/rules?{query}")).await;
+        assert_eq!((status, &body["errorType"]), (400, &json!("bad_data")), "{query}");
+        assert!(body.to_string().contains(part), "{query}: {body}");
+    }
     assert_eq!(f.get("/api/v1/alerts").await.1["data"]["alerts"], json!([]));
 }
 

@@ -84,10 +84,10 @@ impl Server {
     ) -> Result<Answer, Failure> {
         let verb = if method == reqwest::Method::POST { "Post" } else { "Get" };
         let url = format!("{}{path}", self.url);
-        // What the client explains names the request already.
-        let failed = |e: String| match e.starts_with(verb) {
-            true => Failure::new(e),
-            false => Failure::new(format!("{verb} {url:?}: {e}")),
+        // What the client explains names the request already, and takes it for a GET.
+        let failed = |e: String| match e.strip_prefix("Get ") {
+            Some(rest) => Failure::new(format!("{verb} {rest}")),
+            None => Failure::new(format!("{verb} {url:?}: {e}")),
         };
         self.runtime.block_on(async {
             self.client.ready().await.map_err(failed)?;

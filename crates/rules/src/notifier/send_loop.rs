@@ -15,8 +15,8 @@ use super::NotifierOptions;
 use super::message::Message;
 use crate::metrics::RuleMetrics;
 
-/// How long emptying a queue may take when its loop ends.
-const DRAIN_MAX: Duration = Duration::from_secs(5);
+/// How long a loop may go on when it is stopped: with the request under way, and with what is queued.
+const DRAIN_MAX: Duration = Duration::from_secs(2);
 
 pub(super) struct SendLoop {
     pub url: String,
@@ -62,16 +62,14 @@ impl SendLoop {
 
     /// Sends until stopped; then, if that is wanted, what is still queued.
     pub async fn run(&self) {
-        loop {
-            tokio::select! {
-                biased;
-                () = self.stopped.cancelled() => break,
-                () = self.work.notified() => {}
-            }
-            while !self.stopped.is_cancelled() && self.send_batch().await {}
-        }
-        if self.options.drain_on_shutdown {
-            let _ = tokio::time::timeout(DRAIN_MAX, async { while self.send_batch().await {} }).await;
+        let deadline = async {
+            self.stopped.cancelled().await;
+            tokio::time::sleep(DRAIN_MAX).await;
+        };
+        tokio::select! {
+            biased;
+            () = self.work() => {}
+            () = deadline => {}
         }
         let left = self.queue().len();
         if left > 0 {
@@ -81,6 +79,21 @@ impl SendLoop {
                 "Alert notification queue not drained on shutdown, dropping alerts"
             );
             self.dropped(left);
+        }
+    }
+
+    async fn work(&self) {
+        loop {
+            tokio::select! {
+                biased;
+                () = self.stopped.cancelled() => {}
+                () = self.work.notified() => {}
+            }
+            let may_send = || self.options.drain_on_shutdown || !self.stopped.is_cancelled();
+            while may_send() && self.send_batch().await {}
+            if self.stopped.is_cancelled() {
+                return;
+            }
         }
     }
 
@@ -116,7 +129,8 @@ impl SendLoop {
         self.client.ready().await?;
         let request = self.client.request(reqwest::Method::POST, &self.url)?;
         let request = request.timeout(self.timeout).json(&body);
-        let reply = request.send().await.map_err(|e| client::explain(&e))?;
+        let failed = |e: reqwest::Error| client::explain(&e).replacen("Get ", "Post ", 1);
+        let reply = request.send().await.map_err(failed)?;
         match reply.status().is_success() {
             true => Ok(()),
             false => Err(format!("bad response status {}", reply.status())),

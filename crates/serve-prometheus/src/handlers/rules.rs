@@ -12,8 +12,8 @@ use crate::state::Api;
 use crate::times::format_rfc3339;
 
 pub async fn rules(State(api): State<Api>, params: Params) -> Result<Reply, ApiError> {
-    let (alerting, recording) = match params.get("type") {
-        None => (true, true),
+    let (alerting, recording) = match params.get("type").map(str::to_lowercase).as_deref() {
+        None | Some("") => (true, true),
         Some("alert") => (true, false),
         Some("record") => (false, true),
         Some(other) => return Err(ApiError::parameter("type", format!("not supported value {other:?}"))),
@@ -42,10 +42,9 @@ pub async fn rules(State(api): State<Api>, params: Params) -> Result<Reply, ApiE
     };
     let mut shown: Vec<Value> = Vec::new();
     let mut next = None;
-    let filtered = params.get("type").is_some() || !names.is_empty() || !matchers.is_empty();
     let mut after = page.and_then(|(_, token)| token);
     for group in api.rules.groups() {
-        let token = format!("{};{}", group.file, group.name);
+        let token = token_of(&group);
         if let Some(start) = after {
             if start == token {
                 after = None;
@@ -58,7 +57,8 @@ pub async fn rules(State(api): State<Api>, params: Params) -> Result<Reply, ApiE
         }
         let rules: Vec<Value> =
             group.rules.iter().filter(|r| wanted(r)).map(|r| rule_json(r, exclude_alerts)).collect();
-        if rules.is_empty() && filtered {
+        // Nothing to show of it, be it for what was asked or because it has no rules.
+        if rules.is_empty() {
             continue;
         }
         if shown.len() == limit {
@@ -78,6 +78,13 @@ pub async fn rules(State(api): State<Api>, params: Params) -> Result<Reply, ApiE
     Reply::json(&data)
 }
 
+/// How a page that begins with this group is asked for.
+fn token_of(group: &GroupState) -> String {
+    let key = format!("{};{}", group.file, group.name);
+    let digest = ring::digest::digest(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY, key.as_bytes());
+    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Go's complaint about a value.
 fn parsing(kind: &str, text: &str) -> String {
     format!("strconv.Parse{kind}: parsing {text:?}: invalid syntax")
@@ -92,11 +99,18 @@ fn page(params: &Params) -> Result<Option<(usize, Option<&str>)>, ApiError> {
             Err(ApiError::parameter("group_next_token", why))
         }
         None => Ok(None),
-        Some(text) => match text.parse::<i64>() {
+        Some(text) => match text.parse::<i32>() {
             Ok(n) if n > 0 => Ok(Some((usize::try_from(n).unwrap_or(usize::MAX), token))),
             Ok(_) => Err(ApiError::parameter("group_limit", "group_limit needs to be greater than 0")),
-            Err(_) => {
-                let why = format!("group_limit needs to be a valid number: {}", parsing("Int", text));
+            Err(e) => {
+                use std::num::IntErrorKind::{NegOverflow, PosOverflow};
+                let why = match e.kind() {
+                    PosOverflow | NegOverflow => {
+                        format!("strconv.ParseInt: parsing {text:?}: value out of range")
+                    }
+                    _ => parsing("Int", text),
+                };
+                let why = format!("group_limit needs to be a valid number: {why}");
                 Err(ApiError::parameter("group_limit", why))
             }
         },

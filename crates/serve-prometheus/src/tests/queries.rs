@@ -88,19 +88,23 @@ fn the_log_has_a_line_for_every_query() {
         path: "/api/v1/query_range".into(),
     };
     let error = promql::QueryError { kind: promql::ErrorKind::Canceled, message: "gone".into() };
-    let note = || {
+    let note = |origin: &Origin| {
         let (queued, ran) = (Duration::from_micros(5), Duration::from_millis(2));
-        watch.finished(&Finished { info: &info, origin: &origin, queued, ran, outcome: Err(&error) });
+        watch.finished(&Finished { info: &info, origin, queued, ran, outcome: Err(&error) });
     };
-    note();
+    note(&origin);
     watch.set_log_file(path.to_str().unwrap()).unwrap();
-    note();
+    note(&origin);
+    note(&Origin::RuleGroup { file: "r.yml".into(), name: "g".into() });
     assert!(watch.set_log_file(dir.path().to_str().unwrap()).unwrap_err().contains("query log file"));
     watch.set_log_file("").unwrap();
-    note();
+    note(&origin);
     let text = std::fs::read_to_string(&path).unwrap();
-    assert_eq!(text.lines().count(), 1, "{text}");
-    let line: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let lines: Vec<serde_json::Value> = text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    assert_eq!(lines[1]["ruleGroup"], json!({"file": "r.yml", "name": "g"}));
+    assert!(lines[1].get("httpRequest").is_none() && lines[0].get("ruleGroup").is_none());
+    let line = &lines[0];
     assert_eq!(
         line["params"],
         json!({"query": "up == 0", "start": "2023-11-14T22:13:20.000Z", "end": "2023-11-14T22:14:20.500Z", "step": 15})
@@ -110,7 +114,7 @@ fn the_log_has_a_line_for_every_query() {
         line["httpRequest"],
         json!({"clientIP": "127.0.0.1", "method": "GET", "path": "/api/v1/query_range"})
     );
-    assert_eq!(watch.top.list(Duration::from_secs(60))[0].count, 3);
+    assert_eq!(watch.top.list(Duration::from_secs(60))[0].count, 4);
     let families: Vec<String> = registry.gather().into_iter().map(|family| family.name).collect();
     for name in ["prometheus_engine_queries", "prometheus_engine_query_duration_seconds"] {
         assert!(families.iter().any(|family| family == name), "{name} in {families:?}");
