@@ -126,3 +126,40 @@ fn escape(text: &str, also_plain: impl Fn(u8) -> bool, space: &str) -> String {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_checked() {
+        let check = |url: &str, expected: Result<(), &str>| {
+            assert_eq!(check_url(url), expected.map_err(str::to_owned), "{url}");
+        };
+        check("http://host", Ok(()));
+        check("HTTPS://user:pass@host:1/path?q#f", Ok(()));
+        check("host/path", Err("unsupported scheme \"\" for URL"));
+        check("ftp://host", Err("unsupported scheme \"ftp\" for URL"));
+        check("http:host", Err("missing host for URL"));
+        check("http://user@/path", Err("missing host for URL"));
+        check("://host", Err("missing protocol scheme"));
+        check("http://ho\nst", Err("net/url: invalid control character in URL"));
+    }
+
+    #[test]
+    fn paths_and_queries_are_put_on() {
+        let address = |url: &str| Address::new(url).unwrap();
+        let mut slash = address("http://h/p?q=1");
+        slash.end_with_slash();
+        slash.end_with_slash();
+        assert_eq!(slash.as_str(), "http://h/p/?q=1");
+        assert_eq!(
+            slash.append("a b/ü!", &[("z", "&"), ("a", "1 2")]),
+            "http://h/p/a%20b/%C3%BC%21?q=1&a=1+2&z=%26"
+        );
+        assert_eq!(address("http://h").join("/search"), "http://h/search");
+        assert_eq!(address("http://h/v2/?q=1").join("issue/A-1"), "http://h/v2/issue/A-1?q=1");
+        assert_eq!(address("http://u:p@h:1/v/3/?q").host_and_path(), ("h:1", "/v/3/"));
+        assert_eq!(address("http://h").host_and_path(), ("h", ""));
+    }
+}

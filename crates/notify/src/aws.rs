@@ -227,3 +227,57 @@ pub(crate) fn element<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
     let (_, after) = xml.split_once(&format!("<{name}>"))?;
     after.split_once(&format!("</{name}>")).map(|(text, _)| text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn example() -> Credentials {
+        Credentials {
+            access_key: "AKIDEXAMPLE".into(),
+            secret_key: Secret::new("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"),
+            session_token: None,
+        }
+    }
+
+    /// `post-x-www-form-urlencoded` of Amazon's own test suite.
+    #[test]
+    fn the_example_is_signed_as_published() {
+        let service = Service { name: "service", region: "us-east-1" };
+        let at = UNIX_EPOCH + Duration::from_secs(1_440_938_160);
+        let headers =
+            sign(&service, &example(), "https://example.amazonaws.com/", "Param1=value1", at).unwrap();
+        let expected = "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, \
+            SignedHeaders=content-type;host;x-amz-date, \
+            Signature=ff11897932ad3f4e8b18135d722051e5ac45fc38421b1da7b9d196a0fe09473a";
+        assert_eq!(headers[0], ("Authorization", expected.to_owned()));
+        assert_eq!(headers[1], ("X-Amz-Date", "20150830T123600Z".to_owned()));
+        let with_token = Credentials { session_token: Some(Secret::new("t")), ..example() };
+        let headers = sign(&service, &with_token, "http://h:1/a%20b?x=1", "", at).unwrap();
+        assert!(headers[0].1.contains("SignedHeaders=content-type;host;x-amz-date;x-amz-security-token,"));
+        assert_eq!(headers[2], ("X-Amz-Security-Token", "t".to_owned()));
+    }
+
+    #[test]
+    fn profiles_are_found_by_name() {
+        let text = "# comment\n[default]\naws_access_key_id = A\naws_secret_access_key=B\n\n[ other ]\n\
+            AWS_ACCESS_KEY_ID=C\naws_secret_access_key = D\naws_session_token = E\n[half]\naws_access_key_id=F\n";
+        let found = |profile: &str| {
+            from_profile(text, profile).map(|c| {
+                let token = c.session_token.map(|t| t.reveal().to_owned());
+                (c.access_key, c.secret_key.reveal().to_owned(), token)
+            })
+        };
+        assert_eq!(found("default"), Some(("A".into(), "B".into(), None)));
+        assert_eq!(found("other"), Some(("C".into(), "D".into(), Some("E".into()))));
+        assert_eq!((found("half"), found("none")), (None, None));
+    }
+
+    #[test]
+    fn elements_are_found_in_answers() {
+        let xml = "<E><Code>X</Code><Message>no such topic</Message><Open>";
+        assert_eq!(element(xml, "Message"), Some("no such topic"));
+        assert_eq!((element(xml, "Open"), element(xml, "Gone")), (None, None));
+    }
+}

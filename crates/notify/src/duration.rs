@@ -79,3 +79,24 @@ impl Serialize for GoDuration {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_gos() {
+        let check = |text: &str, ms: u128| {
+            assert_eq!(text.parse::<GoDuration>().unwrap().to_std().as_millis(), ms, "{text}");
+        };
+        check("0", 0);
+        check("90s", 90_000);
+        check("1h30m", 5_400_000);
+        check("1.5h", 5_400_000);
+        check("+250ms", 250);
+        check("1s500000us", 1_500);
+        for bad in ["", "5", "1d", "s", "-1s", "1..5s", "99999999999h", "1s ", "soon"] {
+            assert!(bad.parse::<GoDuration>().is_err(), "{bad}");
+        }
+    }
+}

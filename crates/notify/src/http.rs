@@ -5,6 +5,7 @@ use std::time::Duration;
 use alerting::{Attempt, FailureReason, NotifyError};
 use client::{Client, HttpClientConfig, TlsConfig};
 use reqwest::Method;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
 /// Answers are read so far; nobody who takes notifications has more to say.
 pub(crate) const ANSWER_BYTES_MAX: usize = 1 << 20;
@@ -60,6 +61,7 @@ impl HttpClient {
     /// Fails when the settings ask for something that is not there.
     pub fn new(settings: &HttpClientConfig) -> Result<HttpClient, String> {
         let refuse = |e: String| format!("http_config: {e}");
+        settings.validate().map_err(refuse)?;
         let client = Client::new(settings, false).map_err(refuse)?;
         if settings.tls_config != TlsConfig::default() {
             client.check_certificates().map_err(refuse)?;
@@ -82,27 +84,21 @@ impl HttpClient {
         let mut request = self
             .client
             .request(call.method, &call.url)
-            .map_err(NotifyError::permanent)?
+            .map_err(NotifyError::transient)?
             .header("User-Agent", USER_AGENT);
         if !call.content_type.is_empty() {
             request = request.header("Content-Type", call.content_type);
         }
-        if call.body.is_empty() {
-            // A POST without a body says so.
+        if call.body.is_empty() && method == "Post" {
             request = request.header("Content-Length", "0");
-        } else {
+        } else if !call.body.is_empty() {
             request = request.body(call.body);
         }
         if !call.timeout.is_zero() {
             request = request.timeout(call.timeout);
         }
-        for (name, value) in &call.headers {
-            let mut value = reqwest::header::HeaderValue::from_str(value).map_err(|_| {
-                NotifyError::permanent(format!("the value of header {name} has illegal characters"))
-            })?;
-            value.set_sensitive(true);
-            request = request.header(*name, value);
-        }
+        // What the kind of receiver needs stands before what the configuration says.
+        request = request.headers(own_headers(&call.headers)?);
         let failed = |error: reqwest::Error| network_error(error, &method, kind, call.timeout);
         let mut response = request.send().await.map_err(failed)?;
         let status = response.status().as_u16();
@@ -124,6 +120,21 @@ impl HttpClient {
         attempt.answer = format!("{status} {}", shown_part(&body));
         Ok(Answer { status, is_json, body })
     }
+}
+
+fn own_headers(headers: &[(&'static str, String)]) -> Result<HeaderMap, NotifyError> {
+    let mut map = HeaderMap::new();
+    for (name, value) in headers {
+        let illegal =
+            |_| NotifyError::permanent(format!("the value of header {name} has illegal characters"));
+        let mut value = HeaderValue::from_str(value).map_err(illegal)?;
+        value.set_sensitive(true);
+        map.insert(
+            HeaderName::from_bytes(name.as_bytes()).map_err(|e| NotifyError::permanent(e.to_string()))?,
+            value,
+        );
+    }
+    Ok(map)
 }
 
 /// In the original's words, without the address, which may hold a secret.

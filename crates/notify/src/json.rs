@@ -123,3 +123,23 @@ pub(crate) fn data_object(data: &Value) -> Map<String, Json> {
         _ => Map::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn values_are_written_as_go_writes_them() {
+        let check = |value: Json, expected: &str| assert_eq!(go_text(&value), expected);
+        check(
+            json!("a<b>&c\u{2028}\u{2029}\u{7f}\u{1}\t\u{8}\"\\ä😀"),
+            "\"a\\u003cb\\u003e\\u0026c\\u2028\\u2029\u{7f}\\u0001\\t\\b\\\"\\\\ä😀\"",
+        );
+        check(
+            json!([1.0, 1.5, -0.0, 1e20, 1e21, 1e-6, 1e-7, 12345678.9]),
+            "[1,1.5,-0,100000000000000000000,1e+21,0.000001,1e-7,12345678.9]",
+        );
+        check(json!({"z<": null, "a": true}), "{\"z\\u003c\":null,\"a\":true}");
+    }
+}

@@ -51,3 +51,31 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 pub(crate) fn comma_list(text: &str) -> Vec<String> {
     text.trim().split(',').filter(|part| !part.is_empty()).map(str::to_owned).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_cut_between_characters() {
+        let chars = |text: &str, max| cut_chars(text.to_owned(), max);
+        assert_eq!((chars("äöü", 3), chars("äöüß", 3)), ("äöü".into(), "äöü".into()));
+        assert_eq!((chars("äöüß", 4), chars("äöüß?", 4)), ("äöüß".into(), "äöü…".into()));
+        let bytes = |text: &str, max| cut_bytes(text.to_owned(), max);
+        assert_eq!(
+            (bytes("abc", 3), bytes("abcd", 3), bytes("abcd", 2)),
+            ("abc".into(), "…".into(), "..".into())
+        );
+        assert_eq!(
+            (bytes("ääää", 8), bytes("ääää", 7), bytes("ääää", 6)),
+            ("ääää".into(), "ää…".into(), "ä…".into())
+        );
+    }
+
+    #[test]
+    fn ids_and_lists() {
+        assert_eq!(group_id(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+        assert_eq!(comma_list(" a,,b c, "), ["a", "b c"]);
+        assert!(comma_list("").is_empty());
+    }
+}

@@ -149,8 +149,7 @@ impl EmailIntegration {
         let from = self.sender(&rendering)?;
         let to = rendering.text(&self.settings.to).map_err(said_at("execute 'to' template"))?;
         let to = addresses(&to).map_err(|e| NotifyError::permanent(format!("parse 'to' addresses: {e}")))?;
-        let message = self.message(notification, &rendering)?;
-        attempt.rendered.clone_from(&message);
+        let message = self.message(notification, &rendering, attempt)?;
         let mut smtp = self.open().await?;
         self.authenticate(&mut smtp).await?;
         attempt.answer = smtp.send(&from, &to, &message).await.map_err(failed)?;
@@ -170,7 +169,13 @@ impl EmailIntegration {
         }
     }
 
-    fn message(&self, notification: &Notification, rendering: &Rendering<'_>) -> Result<String, NotifyError> {
+    /// The whole mail; the attempt keeps it as people read it.
+    fn message(
+        &self,
+        notification: &Notification,
+        rendering: &Rendering<'_>,
+        attempt: &mut Attempt,
+    ) -> Result<String, NotifyError> {
         let s = &self.settings;
         let mut headers = Vec::new();
         for (name, template) in &s.headers {
@@ -195,6 +200,10 @@ impl EmailIntegration {
         headers.push(("Date".into(), now.format("Mon, 02 Jan 2006 15:04:05 -0700")));
         let text = rendering.text(&s.text).map_err(said_at("execute text template"))?;
         let html = rendering.html(&s.html).map_err(said_at("execute html template"))?;
+        for (name, value) in &headers {
+            attempt.rendered.push_str(&format!("{name}: {value}\n"));
+        }
+        attempt.rendered.push_str(&format!("\n{}", if s.text.is_empty() { &html } else { &text }));
         // A part is there when it is configured, even if it comes out empty.
         let part = |template: &str, body| (!template.is_empty()).then_some(body);
         Ok(compose(&headers, part(&s.text, text.as_str()), part(&s.html, html.as_str())))

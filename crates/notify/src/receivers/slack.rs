@@ -16,7 +16,7 @@ use crate::address::Address;
 use crate::http::{Answer, Call, HttpClient, check_status, said_at, shown_part};
 use crate::json::{go_line, is_empty};
 use crate::rendering::Rendering;
-use crate::secrets::{exclusive, has_path, is_set, read, secret_url};
+use crate::secrets::{HIDDEN, exclusive, has_path, is_set, read, secret_url};
 use crate::templates::Templates;
 use crate::text::cut_chars;
 
@@ -168,7 +168,7 @@ impl ReceiverSettings for SlackSettings {
         // Whether an app's token comes from the global section is not known yet where there is no address.
         if self.update_message
             && self.has_url()
-            && self.api_url.as_ref().is_none_or(|url| url.reveal() != POST_MESSAGE)
+            && self.api_url.as_ref().is_none_or(|url| ![POST_MESSAGE, HIDDEN].contains(&url.reveal()))
         {
             return Err(format!(
                 "update_message can only be used with bot tokens. api_url must be set to {POST_MESSAGE}"
