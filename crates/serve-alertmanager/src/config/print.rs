@@ -9,7 +9,7 @@ use super::Config;
 const HIDDEN: &str = "<secret>";
 
 /// Keys whose values are secret wherever they stand.
-const SECRET_KEYS: [&str; 26] = [
+const SECRET_KEYS: [&str; 31] = [
     "password",
     "credentials",
     "bearer_token",
@@ -36,6 +36,11 @@ const SECRET_KEYS: [&str; 26] = [
     "user_key",
     "webhook_url",
     "key",
+    "token",
+    "token_id",
+    "alert_source_token",
+    "secret_key",
+    "client_certificate_key",
 ];
 
 /// Keys that are secret only inside these sections.
