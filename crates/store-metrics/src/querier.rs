@@ -1,6 +1,6 @@
 //! Head and parts as one, at one moment.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -83,6 +83,31 @@ impl StoreQuerier {
             visit(&*self.core.head.index()).map_err(from_index)?;
         }
         Ok(())
+    }
+
+    /// What `list` finds in each index, once and in order; the lists are in order already.
+    fn sorted_strings(
+        &self,
+        list: impl Fn(&dyn IndexView) -> Result<Vec<String>, index::IndexError>,
+    ) -> Result<Vec<String>, StoreError> {
+        let mut all: Vec<String> = Vec::new();
+        let mut lists = 0;
+        self.each_index(|index| {
+            let found = list(index)?;
+            lists += usize::from(!found.is_empty());
+            if all.is_empty() {
+                all = found;
+            } else {
+                all.extend(found);
+            }
+            Ok(())
+        })?;
+        if lists > 1 {
+            // A stable sort takes advantage of runs.
+            all.sort();
+            all.dedup();
+        }
+        Ok(all)
     }
 
     /// Those in the head, in the order in which they appeared first; with or without samples in the range.
@@ -320,20 +345,10 @@ impl Querier for StoreQuerier {
     }
 
     fn label_names(&self, matchers: &[Matcher]) -> Result<Vec<String>, StoreError> {
-        let mut names = BTreeSet::new();
-        self.each_index(|index| {
-            names.extend(index::label_names(index, matchers)?);
-            Ok(())
-        })?;
-        Ok(names.into_iter().collect())
+        self.sorted_strings(|index| index::label_names(index, matchers))
     }
 
     fn label_values(&self, name: &str, matchers: &[Matcher]) -> Result<Vec<String>, StoreError> {
-        let mut values = BTreeSet::new();
-        self.each_index(|index| {
-            values.extend(index::label_values(index, name, matchers)?);
-            Ok(())
-        })?;
-        Ok(values.into_iter().collect())
+        self.sorted_strings(|index| index::label_values(index, name, matchers))
     }
 }
