@@ -7,12 +7,14 @@ import contextlib
 import datetime
 import os
 import random
+import shutil
+import subprocess
 import time
 
 import cluster
 from cluster import LONG, Member, Webhooks, settle
 from network import Network
-from support import scratch, time_limit, until
+from support import SkipTest, scratch, time_limit, until
 
 
 def now(seconds=0):
@@ -249,3 +251,49 @@ def test_partitions_and_restarts_lose_nothing():
             for member in play.group:
                 member.close()
             webhooks.close()
+
+
+def certificates(directory):
+    """An authority and a certificate for loopback, good for servers and clients; the file that names them."""
+    if not shutil.which("openssl"):
+        raise SkipTest("openssl is not installed")
+
+    def openssl(text):
+        subprocess.run(["openssl", *text.split()], cwd=directory, check=True, capture_output=True, timeout=60)
+
+    openssl("req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=authority -keyout ca.key -out ca.pem")
+    openssl("req -newkey rsa:2048 -nodes -subj /CN=member -keyout member.key -out member.csr")
+    (directory / "extensions").write_text("subjectAltName=IP:127.0.0.1\nextendedKeyUsage=serverAuth,clientAuth\n")
+    openssl("x509 -req -in member.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile extensions -out member.pem")
+    file = directory / "tls.yml"
+    file.write_text("""
+tls_server_config:
+  cert_file: member.pem
+  key_file: member.key
+  client_ca_file: ca.pem
+  client_auth_type: RequireAndVerifyClientCert
+tls_client_config:
+  cert_file: member.pem
+  key_file: member.key
+  ca_file: ca.pem
+""")
+    return file
+
+
+@time_limit(180)
+def test_a_mixed_cluster_over_tls():
+    cluster.need_original()
+    with scratch() as directory:
+        flag = f"--cluster.tls-config={certificates(directory)}"
+        with members({"a-ours": False, "b-original": True, "c-ours": False}, extra=[flag]) as (webhooks, group):
+            settle(group)
+            for member in group:
+                member.silence(f"of {member.name}")
+                member.silence(LONG + member.name)
+            agree(group, "silences")
+            assert len(group[0].silences()) == 6
+            for member in group:
+                member.put("one", startsAt=now())
+            until(lambda: webhooks.who_told("one"), "somebody to tell")
+            time.sleep(8)
+            assert webhooks.who_told("one") == ["a-ours"]

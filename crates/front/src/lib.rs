@@ -26,4 +26,4 @@ pub use pool::{Pool, PoolError};
 pub use service::{Host, Reload, Running, StartError};
 pub use supervise::supervise;
 pub use tokio_util::sync::CancellationToken;
-pub use web::Web;
+pub use web::{TlsServer, Web, tls_server_config};

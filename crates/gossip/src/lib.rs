@@ -17,6 +17,7 @@
 mod address;
 mod core;
 mod crypt;
+pub mod fuzz;
 mod lzw;
 mod member;
 mod message;

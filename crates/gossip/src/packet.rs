@@ -297,6 +297,36 @@ mod tests {
         assert_eq!((messages, malformed), (vec![ack(1)], 2));
     }
 
+    /// Packets of the original 0.33.1: a compound with a checksum, a compressed one, a suspicion, a ping with
+    /// a suspicion, a silence.
+    #[test]
+    fn the_original_is_understood() {
+        macro_rules! packet {
+            ($name:literal) => {
+                include_bytes!(concat!(
+                    env!("CARGO_MANIFEST_DIR"),
+                    "/../../fuzz/corpus/gossip_packet/original-",
+                    $name
+                ))
+            };
+        }
+        let check = |packet: &[u8], expected: &[&str]| {
+            let (messages, malformed) = Envelope::default().open(packet).unwrap();
+            let found: Vec<String> = messages.iter().map(|m| format!("{m:?}")).collect();
+            assert_eq!((found.len(), malformed), (expected.len(), 0), "{found:?}");
+            for (found, expected) in found.iter().zip(expected) {
+                assert!(found.starts_with(expected), "{found}");
+            }
+        };
+        let alive = |node: &str| format!("Alive(Alive {{ incarnation: 1, node: \"{node}\", addr: 127.0.0.1:");
+        check(packet!("00"), &[&alive("alpha"), &alive("beta")]);
+        check(packet!("02"), &["Ping(Ping {", &alive("alpha"), &alive("beta")]);
+        let suspect = "Suspect(Suspect { incarnation: 1, node: \"beta\", from: \"alpha\" })";
+        check(packet!("04"), &[suspect]);
+        check(packet!("08"), &["Ping(Ping {", suspect]);
+        check(packet!("09"), &["User("]);
+    }
+
     #[test]
     fn wrappings_have_an_end() {
         let mut message = ack(1).encode();

@@ -291,6 +291,21 @@ mod tests {
         }
     }
 
+    /// What the original 0.33.1 sends when it joins: compressed, itself and empty states.
+    #[test]
+    fn the_original_is_understood() {
+        let join = include_bytes!("../../../fuzz/corpus/gossip_stream/original-03");
+        let StreamMessage::PushPull { join, nodes, user } = parse(join, &Envelope::default()).unwrap() else {
+            panic!("no state")
+        };
+        assert!(join);
+        assert_eq!((nodes.len(), nodes[0].name.as_str(), nodes[0].versions), (1, "alpha", VERSIONS));
+        let state = <wire::alertmanager::FullState as wire::prost::Message>::decode(&user[..]).unwrap();
+        let mut keys: Vec<&str> = state.parts.iter().map(|part| part.key.as_str()).collect();
+        keys.sort_unstable();
+        assert_eq!(keys, ["nfl", "sil"]);
+    }
+
     #[test]
     fn pieces_ask_for_more() {
         for message in [push_pull(10), StreamMessage::User(vec![1; 9]), StreamMessage::Ack { seq: 300 }] {

@@ -1,5 +1,7 @@
 //! High availability: what the `--cluster.*` flags ask for, and the engine's tie to the gossip.
 
+mod tls;
+
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -190,17 +192,6 @@ impl State for SharedState {
             Ok(state) => state.parts.iter().for_each(|part| self.merge_part(part)),
             Err(e) => tracing::warn!("a peer's full state is malformed: {e}"),
         }
-    }
-}
-
-mod tls {
-    //! `--cluster.tls-config`.
-
-    use std::path::Path;
-
-    /// Reads the file and the certificates it names.
-    pub fn load(path: &Path) -> Result<gossip::Tls, String> {
-        Err(format!("--cluster.tls-config={}: TLS between members is not available yet", path.display()))
     }
 }
 

@@ -22,6 +22,9 @@ use rustls::ServerConfig;
 
 pub(crate) use gate::guard;
 
+pub use self::config::TlsServer;
+pub use self::tls::server_config as tls_server_config;
+
 use self::auth::Passwords;
 use self::config::WebConfig;
 

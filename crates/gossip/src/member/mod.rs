@@ -1,25 +1,27 @@
 //! A member at work: the protocol core with sockets, time and tasks around it.
 
+mod gauges;
+mod streams;
+mod upkeep;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use expfmt::Registry;
 use tokio::sync::{Mutex as AsyncMutex, Notify, Semaphore, mpsc, watch};
-use tokio::time::{Instant, interval, timeout};
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::address;
 use crate::core::{Core, Effect, Event, Options, Peer, Time};
 use crate::crypt::KeyRing;
-use crate::message::{Ping, Source};
-use crate::metrics::{FULL_STATE, Metrics, UPDATE};
+use crate::metrics::{Metrics, UPDATE};
 use crate::packet::{Envelope, LABEL_BYTES_MAX, PACKET_BYTES_MAX};
 use crate::peers::LostPeers;
 use crate::random::Random;
-use crate::stream::{self, Connection, StreamMessage};
+use crate::stream::Connection;
 use crate::tls::{Tls, TlsTransport};
 use crate::transport::{Inbound, Transport};
 use crate::ulid::ulid;
@@ -35,20 +37,6 @@ const LARGE_BYTES: usize = PACKET_BYTES_MAX / 2;
 
 /// Connections served at a time.
 const CONNECTIONS_MAX: usize = 128;
-
-/// User messages queued for gossip, above which the most told are forgotten, and how often that is looked at.
-const QUEUE_KEEP: usize = 4_096;
-const PRUNE_INTERVAL: Duration = Duration::from_secs(15 * 60);
-
-const REFRESH_INTERVAL: Duration = Duration::from_secs(15);
-const FORGET_INTERVAL: Duration = Duration::from_secs(5 * 60);
-
-/// So many equal counts of members in a row make a settled cluster.
-const SETTLED_COUNTS: u32 = 3;
-
-/// How often and how quickly goodbye is said before the process ends.
-const GOODBYES_MAX: usize = 10;
-const GOODBYE_PAUSE: Duration = Duration::from_millis(50);
 
 /// The largest datagram.
 const DATAGRAM_BYTES_MAX: usize = 65_536;
@@ -409,44 +397,6 @@ impl Member {
         }
     }
 
-    /// Answers what one connection asks.
-    async fn serve(self: &Arc<Self>, stream: &mut dyn Connection) -> io::Result<()> {
-        stream::read_label(stream, &self.envelope).await?;
-        match stream::read(stream, &self.envelope).await? {
-            StreamMessage::Ping(ping) if ping.node.is_empty() || ping.node == self.name => {
-                stream::write(stream, &self.envelope, &StreamMessage::Ack { seq: ping.seq }).await
-            }
-            StreamMessage::Ping(_) => Ok(()),
-            StreamMessage::PushPull { join, nodes, user } => {
-                let ours = self.everything(join).await;
-                stream::write(stream, &self.envelope, &ours).await?;
-                self.take_in(nodes, user).await
-            }
-            StreamMessage::User(message) => {
-                self.metrics.count(false, UPDATE, message.len());
-                self.blocking(move |state| state.update(&message)).await;
-                Ok(())
-            }
-            StreamMessage::Ack { .. } => Ok(()),
-            StreamMessage::Refused(error) => Err(io::Error::other(error)),
-        }
-    }
-
-    async fn everything(self: &Arc<Self>, join: bool) -> StreamMessage {
-        let user = self.blocking(|state| state.full()).await.unwrap_or_default();
-        self.metrics.count(true, FULL_STATE, user.len());
-        StreamMessage::PushPull { join, nodes: self.core().nodes(), user }
-    }
-
-    async fn take_in(self: &Arc<Self>, nodes: Vec<crate::message::Node>, user: Vec<u8>) -> io::Result<()> {
-        let mut merged = Ok(());
-        self.step(|core, now, out| merged = core.merge(now, nodes, out));
-        merged.map_err(io::Error::other)?;
-        self.metrics.count(false, FULL_STATE, user.len());
-        self.blocking(move |state| state.merge(&user)).await;
-        Ok(())
-    }
-
     /// Runs work on the shared state where it may block.
     async fn blocking<T: Send + 'static>(
         &self,
@@ -454,51 +404,6 @@ impl Member {
     ) -> Option<T> {
         let state = self.state.clone();
         tokio::task::spawn_blocking(move || work(state.as_ref())).await.ok()
-    }
-
-    /// Exchanges everything with a member.
-    async fn exchange(self: &Arc<Self>, to: &Peer, join: bool) -> io::Result<()> {
-        let limit = self.settings.tcp_timeout;
-        let mut stream = self.connect(to, limit).await?;
-        let ours = self.everything(join).await;
-        let talking = async {
-            stream::write(stream.as_mut(), &self.envelope, &ours).await?;
-            stream::read(stream.as_mut(), &self.envelope).await
-        };
-        let answer = timeout(limit, talking).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
-        match answer {
-            StreamMessage::PushPull { nodes, user, .. } => self.take_in(nodes, user).await,
-            StreamMessage::Refused(error) => Err(io::Error::other(format!("remote error: {error}"))),
-            _ => Err(io::Error::other("the answer is no state")),
-        }
-    }
-
-    async fn connect(&self, to: &Peer, limit: Duration) -> io::Result<Box<dyn Connection>> {
-        use tokio::io::AsyncWriteExt;
-        let mut stream = self.transport.connect(to, limit).await?;
-        stream.write_all(&self.envelope.header()).await?;
-        Ok(stream)
-    }
-
-    async fn stream_ping(self: Arc<Self>, to: Peer, seq: u32, until: Time) {
-        let left = until.saturating_sub(self.now());
-        let source =
-            Source { addr: Some(self.address.ip()), port: self.address.port(), node: self.name.clone() };
-        let ping = StreamMessage::Ping(Ping { seq, node: to.name.clone(), source });
-        let pinging = async {
-            let mut stream = self.connect(&to, left).await?;
-            stream::write(stream.as_mut(), &self.envelope, &ping).await?;
-            stream::read(stream.as_mut(), &self.envelope).await
-        };
-        if let Ok(Ok(StreamMessage::Ack { seq: answered })) = timeout(left, pinging).await
-            && answered == seq
-        {
-            self.core().stream_pong(seq);
-            tracing::warn!(
-                peer = to.name,
-                "a peer answers on TCP but not on UDP: the network may be misconfigured"
-            );
-        }
     }
 
     /// Hands changes to whoever merges them, a few at a time.
@@ -509,190 +414,6 @@ impl Member {
             let messages = std::mem::take(&mut batch);
             self.blocking(move |state| messages.iter().for_each(|message| state.update(message))).await;
         }
-    }
-
-    async fn send_large(self: &Arc<Self>) {
-        let sending = self.large.iter().map(|(key, large)| async move {
-            let mut queue = large.queue.lock().await;
-            while let Some(message) = queue.recv().await {
-                self.send_to_all(key, message).await;
-            }
-        });
-        futures_util::future::join_all(sending).await;
-    }
-
-    /// Sends a large message to every other member, to all at the same time.
-    async fn send_to_all(self: &Arc<Self>, key: &str, message: Vec<u8>) {
-        let metrics = self.metrics.large(key);
-        let len = message.len();
-        let message = StreamMessage::User(message);
-        let peers = self.peers();
-        let sends = peers.iter().filter(|peer| peer.name != self.name).map(|peer| async {
-            metrics.sent.inc();
-            self.metrics.count(true, UPDATE, len);
-            let started = Instant::now();
-            let limit = self.settings.tcp_timeout;
-            let sending = async {
-                let mut stream = self.connect(peer, limit).await?;
-                stream::write(stream.as_mut(), &self.envelope, &message).await?;
-                use tokio::io::AsyncWriteExt;
-                stream.shutdown().await
-            };
-            match timeout(limit, sending).await {
-                Ok(Ok(())) => metrics.seconds.observe(started.elapsed().as_secs_f64()),
-                failed => {
-                    metrics.failed.inc();
-                    tracing::debug!(key, peer = peer.name, "large message not sent: {failed:?}");
-                }
-            }
-        });
-        futures_util::future::join_all(sends).await;
-    }
-
-    /// Joins whom it should know, now and again.
-    async fn keep_peers(self: &Arc<Self>) {
-        let settings = &self.settings;
-        let named = self.resolve().await;
-        *self.lost() = LostPeers::new(&named, self.now());
-        let joined = self.join(&named).await;
-        if joined == 0 && !named.is_empty() {
-            tracing::warn!(
-                "no peer could be joined; trying again every {:?}",
-                settings.reconnect_interval.max(REFRESH_INTERVAL)
-            );
-        }
-        let never = Duration::from_secs(u64::from(u32::MAX));
-        let or_never = |d: Duration| if d.is_zero() { never } else { d };
-        let start = |period| tokio::time::interval_at(Instant::now() + period, period);
-        let mut reconnect = start(or_never(settings.reconnect_interval));
-        let mut refresh = start(REFRESH_INTERVAL);
-        let mut forget = start(FORGET_INTERVAL);
-        let mut prune = start(PRUNE_INTERVAL);
-        loop {
-            tokio::select! {
-                _ = reconnect.tick() => self.reconnect().await,
-                _ = refresh.tick() => self.refresh().await,
-                _ = forget.tick() => {
-                    if !settings.reconnect_timeout.is_zero() {
-                        self.lost().forget(self.now(), settings.reconnect_timeout);
-                    }
-                    let names = self.core().names();
-                    let mut measured = self.measured.lock().unwrap_or_else(PoisonError::into_inner);
-                    self.metrics.retain_peers(&mut measured, &names);
-                }
-                _ = prune.tick() => {
-                    let pruned = self.core().prune(QUEUE_KEEP);
-                    self.metrics.pruned.add(pruned as u64);
-                }
-            }
-        }
-    }
-
-    async fn resolve(&self) -> Vec<SocketAddr> {
-        address::resolve(&self.settings.peers, self.address, self.settings.peers_resolve_timeout).await
-    }
-
-    /// Joins the cluster at each of these addresses; how many answered.
-    async fn join(self: &Arc<Self>, addresses: &[SocketAddr]) -> usize {
-        let joins = addresses.iter().map(|&address| async move {
-            let peer = Peer { name: String::new(), address };
-            let joined = self.exchange(&peer, true).await;
-            joined.inspect_err(|e| tracing::debug!(%address, "cannot join: {e}")).is_ok()
-        });
-        futures_util::future::join_all(joins).await.into_iter().filter(|joined| *joined).count()
-    }
-
-    async fn reconnect(self: &Arc<Self>) {
-        let lost = self.lost().addresses();
-        let joined = self.join(&lost).await;
-        self.metrics.reconnections.add(joined as u64);
-        self.metrics.reconnections_failed.add((lost.len() - joined) as u64);
-    }
-
-    /// Joins peers that names have come to stand for.
-    async fn refresh(self: &Arc<Self>) {
-        let named = self.resolve().await;
-        let members: BTreeSet<SocketAddr> = self.peers().into_iter().map(|peer| peer.address).collect();
-        let missing: Vec<SocketAddr> =
-            named.into_iter().filter(|address| !members.contains(address)).collect();
-        let joined = self.join(&missing).await;
-        self.metrics.refreshed.add(joined as u64);
-        self.metrics.refresh_failed.add((missing.len() - joined) as u64);
-    }
-
-    async fn settle(self: &Arc<Self>) {
-        if self.is_settled() {
-            return;
-        }
-        let period = self.settings.gossip_interval * 10;
-        tracing::info!("waiting for gossip to settle, looking every {period:?}");
-        let counting = async {
-            let (mut last, mut equal) = (0, 0);
-            let mut polls = interval(period.max(Duration::from_millis(1)));
-            polls.tick().await;
-            loop {
-                polls.tick().await;
-                if equal >= SETTLED_COUNTS {
-                    return;
-                }
-                let count = self.core().living_count();
-                equal = if count == last { equal + 1 } else { 0 };
-                last = count;
-            }
-        };
-        let is_steady = timeout(self.settings.settle_timeout, counting).await.is_ok();
-        let members = self.core().living_count();
-        if is_steady {
-            tracing::info!(members, "gossip settled");
-        } else {
-            tracing::info!(members, "gossip not settled but continuing anyway");
-        }
-        self.settled.send_replace(true);
-    }
-
-    /// Says goodbye, as long as somebody listens.
-    async fn leave(self: &Arc<Self>) {
-        self.step(Core::leave);
-        for _ in 0..GOODBYES_MAX {
-            if self.step(Core::say_goodbye) == 0 {
-                return;
-            }
-            tokio::time::sleep(self.settings.gossip_interval.min(GOODBYE_PAUSE)).await;
-        }
-    }
-
-    fn register(self: &Arc<Self>, registry: &Registry) {
-        let gauge = |name: &str, help: &str, read: fn(&Member) -> f64| {
-            // The registry must not keep the port open.
-            let weak = Arc::downgrade(self);
-            registry.gauge_fn(name, help, move || weak.upgrade().map_or(0.0, |member| read(&member)));
-        };
-        gauge(
-            "alertmanager_cluster_members",
-            "Number indicating current number of members in cluster.",
-            |member| member.core().living_count() as f64,
-        );
-        gauge(
-            "alertmanager_cluster_failed_peers",
-            "Number indicating the current number of failed peers in the cluster.",
-            |member| member.lost().len() as f64,
-        );
-        gauge(
-            "alertmanager_cluster_health_score",
-            "Health score of the cluster. Lower values are better and zero means 'totally healthy'.",
-            |member| f64::from(member.core().health_score()),
-        );
-        gauge(
-            "alertmanager_cluster_messages_queued",
-            "Number of cluster messages which are queued.",
-            |member| member.core().queued() as f64,
-        );
-        gauge(
-            "alertmanager_peer_position",
-            "Position the Alertmanager instance believes it's in. The position determines a peer's behavior \
-             in the cluster.",
-            |member| member.position() as f64,
-        );
     }
 }
 
