@@ -32,6 +32,8 @@ pub const TARGETS: &[Target] = &[
     ("otlp_metrics", messages::otlp_metrics),
     ("remote", messages::remote),
     ("influx", messages::influx),
+    ("gossip_packet", messages::gossip_packet),
+    ("gossip_stream", messages::gossip_stream),
     ("columns", bytes::columns),
     ("index_page", bytes::index_page),
     ("prometheus_chunk", bytes::prometheus_chunk),

@@ -61,3 +61,12 @@ pub fn influx(data: &[u8]) {
         let _ = wire::influx::read_line(line);
     }
 }
+
+/// What members of an Alertmanager cluster send each other.
+pub fn gossip_packet(data: &[u8]) {
+    gossip::fuzz::packet(data);
+}
+
+pub fn gossip_stream(data: &[u8]) {
+    gossip::fuzz::stream(data);
+}
