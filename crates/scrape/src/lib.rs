@@ -9,6 +9,7 @@
 //! The way of one sample: bytes → [`expfmt::exposition`] → cache lookup by the key of the series →
 //! (first time only: labels, target labels, metric relabelling) → [`storage::Appender`].
 
+mod alarm;
 mod cache;
 pub mod config;
 mod failure_log;
@@ -31,5 +32,5 @@ mod threads;
 pub use config::{Global, ScrapeConfig};
 pub use manager::ScrapeManager;
 pub use options::{Options, StartTimes, TARGET_SERIES_MAX};
-pub use target::Preview;
 pub use snapshot::{ActiveTarget, DroppedTarget, Health, TargetMetadata, TargetsSnapshot};
+pub use target::Preview;

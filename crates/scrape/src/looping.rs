@@ -7,11 +7,12 @@ use model::TimestampMs;
 use platform::Clock;
 use storage::metrics::Forecast;
 use storage::{Appender, MetricsStore};
-use tokio::time::MissedTickBehavior;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use expfmt::exposition::{self, Encoding};
 
+use crate::alarm::{Alarm, Ticker};
 use crate::cache::SeriesCache;
 use crate::failure_log::FailureLog;
 use crate::fetch::{Exposition, FetchError, Fetcher};
@@ -66,6 +67,7 @@ struct Memory {
 pub(crate) async fn run(
     job: Arc<Job>,
     target: Arc<Target>,
+    alarm: Arc<Alarm>,
     stop: CancellationToken,
     refusal: tokio::sync::watch::Receiver<Option<String>>,
 ) {
@@ -73,10 +75,9 @@ pub(crate) async fn run(
     let offset = target.offset(job.engine.clock.now_ns(), job.seed);
     tokio::select! {
         () = stop.cancelled() => return,
-        () = tokio::time::sleep(offset) => {}
+        () = alarm.sleep_until(Instant::now() + offset) => {}
     }
-    let mut ticker = tokio::time::interval(interval);
-    ticker.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut ticker = Ticker::new(alarm, interval);
     let mut grid =
         Grid::new(job.engine.clock.now_ms(), target.interval.as_ms(), job.engine.options.tolerance_ms());
     let mut memory = Memory::new(&job, &target);
@@ -88,7 +89,7 @@ pub(crate) async fn run(
         tokio::select! {
             biased;
             () = stop.cancelled() => break,
-            _ = ticker.tick() => {}
+            () = ticker.tick() => {}
         }
         let t = grid.align(job.engine.clock.now_ms());
         let started = job.engine.clock.monotonic();
@@ -113,12 +114,7 @@ pub(crate) async fn run(
 
 /// Ends the series of a target that is gone. Another loop may take the same series over (a reload, an
 /// address that comes back), so this waits until that one would have written: two intervals and a bit.
-async fn end_of_run(
-    job: &Arc<Job>,
-    mut ticker: tokio::time::Interval,
-    interval: Duration,
-    mut memory: Memory,
-) {
+async fn end_of_run(job: &Arc<Job>, mut ticker: Ticker, interval: Duration, mut memory: Memory) {
     let engine = job.engine.clone();
     let wait = async {
         ticker.tick().await;

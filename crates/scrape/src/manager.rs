@@ -200,6 +200,13 @@ impl ScrapeManager {
     }
 }
 
+impl Drop for ScrapeManager {
+    fn drop(&mut self) {
+        // Loops that nobody shut down hold what they need, so they would never end.
+        self.engine.threads.stop();
+    }
+}
+
 fn hostname() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let name = name.trim();

@@ -13,6 +13,7 @@ use crate::config::ScrapeConfig;
 use crate::looping::{self, Job};
 use crate::snapshot::{ActiveTarget, DroppedTarget, TargetMetadata, TargetsSnapshot, global_url};
 use crate::target::{Outcome, Target};
+use crate::threads::Thread;
 
 pub(crate) struct Pool {
     pub(crate) config: ScrapeConfig,
@@ -172,8 +173,9 @@ impl Shared {
             }
             let (target, stop) = (Arc::new(target), CancellationToken::new());
             targets.active.insert(labels, (target.clone(), stop.clone()));
-            let run = looping::run(self.job.clone(), target, stop, self.refusal.subscribe());
-            self.tasks.spawn_on(run, self.job.engine.threads.next());
+            let Thread { handle, alarm } = self.job.engine.threads.next().clone();
+            let run = looping::run(self.job.clone(), target, alarm, stop, self.refusal.subscribe());
+            self.tasks.spawn_on(run, &handle);
         }
         drop(targets);
         let took = self.job.engine.clock.monotonic().saturating_sub(started).as_secs_f64();

@@ -4,16 +4,26 @@
 //! work in three or four portions; threads that take work from each other wake each other up for every one of
 //! them, which costs as much as a good part of the work.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::runtime::{Builder, Handle};
 use tokio_util::sync::CancellationToken;
 
+use crate::alarm::Alarm;
+
 pub(crate) struct Threads {
     /// At least one. When the process could not have more threads, the caller's do the work.
-    handles: Vec<Handle>,
+    threads: Vec<Thread>,
     next: AtomicUsize,
     stop: CancellationToken,
+}
+
+/// Where a target lives.
+#[derive(Clone)]
+pub(crate) struct Thread {
+    pub(crate) handle: Handle,
+    pub(crate) alarm: Arc<Alarm>,
 }
 
 impl Threads {
@@ -24,34 +34,36 @@ impl Threads {
     pub(crate) fn start() -> Threads {
         let stop = CancellationToken::new();
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        let handles: Result<Vec<Handle>, std::io::Error> = (0..cores).map(|_| thread(stop.clone())).collect();
-        let handles = handles.unwrap_or_else(|e| {
+        let threads: Result<Vec<Thread>, std::io::Error> = (0..cores).map(|_| thread(stop.clone())).collect();
+        let threads = threads.unwrap_or_else(|e| {
             tracing::warn!("no threads for scraping alone: {e}");
-            stop.cancel();
-            vec![Handle::current()]
+            let (handle, alarm) = (Handle::current(), Arc::new(Alarm::default()));
+            let (ringing, stop) = (alarm.clone(), stop.clone());
+            handle.spawn(async move { stop.run_until_cancelled(ringing.run()).await });
+            vec![Thread { handle, alarm }]
         });
-        Threads { handles, next: AtomicUsize::new(0), stop }
+        Threads { threads, next: AtomicUsize::new(0), stop }
+    }
+
+    /// Ends the threads with all that lives there.
+    pub(crate) fn stop(&self) {
+        self.stop.cancel();
     }
 
     /// Where the next target lives: each thread in turn.
-    pub(crate) fn next(&self) -> &Handle {
+    pub(crate) fn next(&self) -> &Thread {
         let turn = self.next.fetch_add(1, Ordering::Relaxed);
-        &self.handles[turn % self.handles.len()]
+        &self.threads[turn % self.threads.len()]
     }
 }
 
-impl Drop for Threads {
-    fn drop(&mut self) {
-        self.stop.cancel();
-    }
-}
-
-fn thread(stop: CancellationToken) -> std::io::Result<Handle> {
+fn thread(stop: CancellationToken) -> std::io::Result<Thread> {
     let runtime = Builder::new_current_thread().thread_name("scrape-aside").enable_all().build()?;
-    let handle = runtime.handle().clone();
+    let (handle, alarm) = (runtime.handle().clone(), Arc::new(Alarm::default()));
+    let ringing = alarm.clone();
     std::thread::Builder::new().name("scrape".to_owned()).spawn(move || {
-        runtime.block_on(stop.cancelled());
+        runtime.block_on(stop.run_until_cancelled(ringing.run()));
         runtime.shutdown_background();
     })?;
-    Ok(handle)
+    Ok(Thread { handle, alarm })
 }

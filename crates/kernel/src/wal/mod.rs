@@ -120,6 +120,8 @@ struct Queue {
     acknowledged: u64,
     /// An earlier batch is being written by its leader.
     writing: bool,
+    /// How many wait for a batch to finish. Ringing for nobody would be a system call, too.
+    waiting: usize,
     closed: bool,
 }
 
@@ -155,6 +157,7 @@ impl Wal {
             start,
             acknowledged: start,
             writing: false,
+            waiting: 0,
             closed: false,
         };
         let shared = Arc::new(Shared {
@@ -261,8 +264,11 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait<'a>(&self, queue: MutexGuard<'a, Queue>) -> MutexGuard<'a, Queue> {
-        self.turned.wait(queue).unwrap_or_else(PoisonError::into_inner)
+    fn wait<'a>(&self, mut queue: MutexGuard<'a, Queue>) -> MutexGuard<'a, Queue> {
+        queue.waiting += 1;
+        let mut queue = self.turned.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        queue.waiting -= 1;
+        queue
     }
 
     fn append(&self, payloads: &[&[u8]], hurried: bool) -> Result<Lsn, KernelError> {
@@ -344,7 +350,9 @@ impl Shared {
             frames.clear();
             queue.frames = frames;
         }
-        self.turned.notify_all();
+        if queue.waiting > 0 {
+            self.turned.notify_all();
+        }
         queue
     }
 }
