@@ -158,7 +158,10 @@ impl Stage {
 
     pub fn views(&self) -> Vec<crate::AlertView> {
         let mut views = Vec::new();
-        self.manager.query_alerts(&Default::default(), &mut |view| views.push(view));
+        self.manager.query_alerts(&Default::default(), &mut |view| {
+            views.push(view);
+            std::ops::ControlFlow::Continue(())
+        });
         views
     }
 

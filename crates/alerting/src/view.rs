@@ -1,6 +1,7 @@
 //! Questions about the current state, answered for APIs and pages.
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use model::{Labels, Matcher, TimestampNs};
@@ -13,6 +14,9 @@ use crate::manager::{Alertmanager, Applied};
 use crate::pipeline::targets;
 use crate::route::{Route, RouteTree};
 use crate::silences::{Muter, Silence};
+
+/// Alerts looked at before others get at the silences again.
+const VIEWS_AT_ONCE: usize = 500;
 
 /// What an alert is, seen from the receivers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,23 +126,33 @@ fn matcher_accepts(matcher: &Matcher, labels: &Labels) -> bool {
 }
 
 impl Alertmanager {
-    /// Shows the alerts that are not over, by fingerprint. `show` must not ask for silences.
-    pub fn query_alerts(&self, query: &AlertQuery, show: &mut dyn FnMut(AlertView)) {
+    /// Shows the alerts that are not over, by fingerprint, until `show` says that it has seen enough. It may
+    /// take its time: nothing is locked meanwhile.
+    pub fn query_alerts(&self, query: &AlertQuery, show: &mut dyn FnMut(AlertView) -> ControlFlow<()>) {
         let now = self.clock.now_ns();
         let applied = self.applied();
-        let mut muter = self.silences.muter(now);
-        for alert in self.alerts.list() {
-            if alert.resolved_at(now) || !query.accepts_labels(&alert.labels) {
-                continue;
+        let mut views = Vec::with_capacity(VIEWS_AT_ONCE);
+        for alerts in self.alerts.list().chunks(VIEWS_AT_ONCE) {
+            let mut muter = self.silences.muter(now);
+            for alert in alerts {
+                if alert.resolved_at(now) || !query.accepts_labels(&alert.labels) {
+                    continue;
+                }
+                let matching = applied.iter().flat_map(|a| a.dispatcher.routes.matching(&alert.labels));
+                let routes: Vec<Arc<Route>> = matching.cloned().collect();
+                if !routes.is_empty() && !routes.iter().any(|r| query.accepts_receiver(&r.receiver)) {
+                    continue;
+                }
+                let view = view(&mut muter, applied.as_deref(), alert.clone(), routes, now);
+                if query.accepts(&view) {
+                    views.push(view);
+                }
             }
-            let routes: Vec<Arc<Route>> =
-                applied.iter().flat_map(|a| a.dispatcher.routes.matching(&alert.labels)).cloned().collect();
-            if !routes.iter().any(|r| query.accepts_receiver(&r.receiver)) && !routes.is_empty() {
-                continue;
-            }
-            let view = view(&mut muter, applied.as_deref(), alert, routes, now);
-            if query.accepts(&view) {
-                show(view);
+            drop(muter);
+            for view in views.drain(..) {
+                if show(view).is_break() {
+                    return;
+                }
             }
         }
     }
@@ -149,7 +163,6 @@ impl Alertmanager {
         let Some(applied) = self.applied() else {
             return Vec::new();
         };
-        let mut muter = self.silences.muter(now);
         let mut out = Vec::new();
         for group in applied.dispatcher.groups() {
             if !query.accepts_receiver(&group.route.receiver) {
@@ -159,6 +172,7 @@ impl Alertmanager {
             if !query.muted && !muted_by.is_empty() {
                 continue;
             }
+            let mut muter = self.silences.muter(now);
             let alerts: Vec<AlertView> = group
                 .alerts()
                 .into_iter()
@@ -257,6 +271,7 @@ impl Alertmanager {
                 AlertState::Unprocessed => 2,
             };
             counts[slot] += 1;
+            ControlFlow::Continue(())
         });
         counts
     }

@@ -14,6 +14,7 @@ mod routes;
 mod settings;
 mod start;
 mod state;
+mod stream;
 
 #[cfg(test)]
 mod tests;

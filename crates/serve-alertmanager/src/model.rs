@@ -1,6 +1,7 @@
 //! The API's JSON shapes.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use alerting::{AlertView, GroupView, Silence, fingerprint_text, format_matcher};
 use axum::body::Body;
@@ -11,6 +12,7 @@ use model::{MatchOp, TimestampNs};
 use serde_json::{Value as Json, json};
 
 use crate::state::Shown;
+use crate::stream::Sink;
 
 /// A JSON reply as Go's encoder ends it.
 pub fn reply(status: StatusCode, json: &Json) -> Response {
@@ -115,10 +117,18 @@ pub fn write_alert(out: &mut Vec<u8>, view: &AlertView) {
     out.push(b'}');
 }
 
-pub fn write_group(out: &mut Vec<u8>, view: &GroupView) {
-    out.extend_from_slice(b"{\"alerts\":");
-    write_list(out, &view.alerts, write_alert);
-    out.extend_from_slice(b",\"labels\":");
+/// Writes a group; breaks when its reader is gone.
+pub fn write_group(sink: &mut Sink, view: &GroupView) -> ControlFlow<()> {
+    sink.buffer.extend_from_slice(b"{\"alerts\":[");
+    for (i, alert) in view.alerts.iter().enumerate() {
+        if i > 0 {
+            sink.buffer.push(b',');
+        }
+        write_alert(&mut sink.buffer, alert);
+        sink.pass()?;
+    }
+    let out = &mut sink.buffer;
+    out.extend_from_slice(b"],\"labels\":");
     write_map(out, view.labels.iter());
     out.extend_from_slice(b",\"receiver\":{\"name\":");
     write_text(out, &view.route.receiver);
@@ -129,9 +139,10 @@ pub fn write_group(out: &mut Vec<u8>, view: &GroupView) {
         write_map(out, route_labels.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     }
     out.push(b'}');
+    sink.pass()
 }
 
-pub fn write_list<T>(out: &mut Vec<u8>, items: &[T], mut write: impl FnMut(&mut Vec<u8>, &T)) {
+fn write_list<T>(out: &mut Vec<u8>, items: &[T], mut write: impl FnMut(&mut Vec<u8>, &T)) {
     out.push(b'[');
     for (i, item) in items.iter().enumerate() {
         if i > 0 {
@@ -155,9 +166,32 @@ fn write_map<'a>(out: &mut Vec<u8>, pairs: impl Iterator<Item = (&'a str, &'a st
     out.push(b'}');
 }
 
+/// As Go writes a text: three characters that mean something in HTML, and two line ends, are escaped.
 fn write_text(out: &mut Vec<u8>, text: &str) {
+    let start = out.len();
     // Writing to memory cannot fail.
-    let _ = serde_json::to_writer(out, text);
+    let _ = serde_json::to_writer(&mut *out, text);
+    let is_special = |bytes: &[u8]| bytes.iter().any(|b| matches!(b, b'<' | b'>' | b'&' | 0xe2));
+    if is_special(out.get(start..).unwrap_or_default()) {
+        let written = String::from_utf8_lossy(&out.split_off(start)).into_owned();
+        out.extend_from_slice(escape_html(&written).as_bytes());
+    }
+}
+
+/// Outside of texts JSON has none of these characters, so whole documents may be given.
+pub fn escape_html(json: &str) -> String {
+    let mut out = String::with_capacity(json.len() + 16);
+    for c in json.chars() {
+        match c {
+            '<' => out.push_str("\\u003c"),
+            '>' => out.push_str("\\u003e"),
+            '&' => out.push_str("\\u0026"),
+            '\u{2028}' => out.push_str("\\u2028"),
+            '\u{2029}' => out.push_str("\\u2029"),
+            c => out.push(c),
+        }
+    }
+    out
 }
 
 fn write_time(out: &mut Vec<u8>, ns: TimestampNs) {

@@ -58,6 +58,7 @@ pub fn router(api: Api, prefix: &str, base: &str) -> Router {
         .route("/-/ready", get(manage::ok))
         .route("/-/reload", post(manage::reload).fallback(manage::post_only))
         .route("/metrics", get(manage::metrics))
+        .route("/api/v1/{*path}", axum::routing::any(manage::not_found))
         .merge(front::assets::page_routes(page, &["/"]))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(from_fn_with_state(instrument, Instrument::observe));

@@ -14,6 +14,7 @@ use crate::handlers::posted;
 use crate::handlers::query::alert_query;
 use crate::model::{self as wire, error_text};
 use crate::state::Api;
+use crate::stream;
 
 /// Alerts in one request.
 const ALERTS_MAX: usize = 100_000;
@@ -23,16 +24,17 @@ pub async fn list(State(api): State<Api>, params: Params) -> Response {
         Ok(query) => query,
         Err(refused) => return *refused,
     };
-    blocking(move || {
-        let mut out = vec![b'['];
+    stream::json(move |sink| {
+        sink.buffer.push(b'[');
+        let mut is_first = true;
         api.manager.query_alerts(&query, &mut |view| {
-            if out.len() > 1 {
-                out.push(b',');
+            if !std::mem::take(&mut is_first) {
+                sink.buffer.push(b',');
             }
-            wire::write_alert(&mut out, &view);
+            wire::write_alert(&mut sink.buffer, &view);
+            sink.pass()
         });
-        out.extend_from_slice(b"]\n");
-        out
+        sink.buffer.extend_from_slice(b"]\n");
     })
     .await
 }
@@ -42,21 +44,19 @@ pub async fn groups(State(api): State<Api>, params: Params) -> Response {
         Ok(query) => query,
         Err(refused) => return *refused,
     };
-    blocking(move || {
-        let mut out = Vec::new();
-        wire::write_list(&mut out, &api.manager.query_groups(&query), wire::write_group);
-        out.push(b'\n');
-        out
+    stream::json(move |sink| {
+        sink.buffer.push(b'[');
+        for (i, group) in api.manager.query_groups(&query).iter().enumerate() {
+            if i > 0 {
+                sink.buffer.push(b',');
+            }
+            if wire::write_group(sink, group).is_break() {
+                return;
+            }
+        }
+        sink.buffer.extend_from_slice(b"]\n");
     })
     .await
-}
-
-/// Writes a large JSON reply away from the request threads.
-async fn blocking(work: impl FnOnce() -> Vec<u8> + Send + 'static) -> Response {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(bytes) => wire::reply_bytes(StatusCode::OK, bytes),
-        Err(_) => error_text(StatusCode::INTERNAL_SERVER_ERROR, "the query failed"),
-    }
 }
 
 pub async fn post(State(api): State<Api>, headers: HeaderMap, bytes: Bytes) -> Response {

@@ -24,6 +24,10 @@ pub async fn post_only() -> Response {
         .into_response()
 }
 
+pub async fn not_found() -> Response {
+    (StatusCode::NOT_FOUND, "404 page not found\n").into_response()
+}
+
 pub async fn metrics(State(api): State<Api>, headers: HeaderMap) -> Response {
     front::metrics::render(&api.host.registry, &headers)
 }

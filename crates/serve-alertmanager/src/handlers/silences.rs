@@ -35,7 +35,7 @@ pub async fn list(State(api): State<Api>, params: Params) -> Response {
         SilenceState::Pending => (1, s.starts_at),
         SilenceState::Expired => (2, -s.ends_at),
     });
-    reply(StatusCode::OK, &silences.iter().map(|s| wire::silence(s, now)).collect())
+    shown(&silences.iter().map(|s| wire::silence(s, now)).collect())
 }
 
 pub async fn get(State(api): State<Api>, Path(id): Path<String>) -> Response {
@@ -44,9 +44,13 @@ pub async fn get(State(api): State<Api>, Path(id): Path<String>) -> Response {
     }
     let now = api.manager.clock().now_ns();
     match api.manager.silence(&id.to_ascii_lowercase()) {
-        Some(silence) => reply(StatusCode::OK, &wire::silence(&silence, now)),
+        Some(silence) => shown(&wire::silence(&silence, now)),
         None => StatusCode::NOT_FOUND.into_response(),
     }
+}
+
+fn shown(json: &Json) -> Response {
+    wire::reply_bytes(StatusCode::OK, (wire::escape_html(&json.to_string()) + "\n").into_bytes())
 }
 
 pub async fn expire(State(api): State<Api>, Path(id): Path<String>) -> Response {
@@ -96,7 +100,7 @@ fn silence(json: &Json) -> Result<Silence, body::Refused> {
     if !json.is_object() {
         let kind = body::kind(json);
         return Err(bad(format!(
-            "json: cannot unmarshal {kind} into Go value of type models.PostableSilence"
+            "json: cannot unmarshal {kind} into Go value of type struct {{ ID string \"json:\\\"id,omitempty\\\"\" }}"
         )));
     }
     let id = body::text(json, "id", of).map_err(bad)?.unwrap_or_default();

@@ -39,10 +39,7 @@ pub async fn v1(State(api): State<Api>) -> Response {
 pub async fn gone() -> Response {
     let error = "The Alertmanager v1 API was deprecated in version 0.16.0 and is removed as of version \
                  0.27.0 - please use the equivalent route in the v2 API";
-    let mut response = reply(StatusCode::GONE, &json!({"status": "deprecated", "error": error}));
-    let body = json!({"status": "deprecated", "error": error}).to_string();
-    *response.body_mut() = body.into();
-    response
+    reply(StatusCode::GONE, &json!({"status": "deprecated", "error": error}))
 }
 
 pub async fn receivers(State(api): State<Api>, params: Params) -> Response {
