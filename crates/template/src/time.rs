@@ -3,13 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
-use model::civil::Civil;
+use model::civil::{Civil, days_from_civil};
 
 use crate::functions::Kind;
 use crate::value::{Object, Signature, Value};
 
 mod layout;
-pub use layout::parse;
+mod parse;
+pub use parse::parse;
 
 /// Nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,6 +74,9 @@ impl Time {
         let zone = match name {
             "" | "UTC" => Zone::Utc,
             "Local" => Zone::Named(jiff::tz::TimeZone::system()),
+            name if name.contains("..") || name.starts_with('/') || name.contains('\\') => {
+                return Err("time: invalid location name".into());
+            }
             name => {
                 // Go takes names literally; the database here would take any case.
                 let found = jiff::tz::TimeZone::get(name).ok().filter(|zone| zone.iana_name() == Some(name));
@@ -134,7 +138,7 @@ impl Time {
         let (year, month) = (civil.year.saturating_add(years), i64::from(civil.month) - 1);
         let month = month.saturating_add(months);
         let year = year.saturating_add(month.div_euclid(12)).clamp(-200_000_000, 200_000_000);
-        let first = days_from_civil(year, month.rem_euclid(12) as u32 + 1);
+        let first = days_from_civil(year, month.rem_euclid(12) as u32 + 1, 1);
         let day = first.saturating_add(i64::from(civil.day) - 1).saturating_add(days);
         let seconds = i64::from(civil.hour) * 3600 + i64::from(civil.minute) * 60 + i64::from(civil.second);
         let local = day.saturating_mul(86_400).saturating_add(seconds);
@@ -148,15 +152,6 @@ impl Time {
             - i128::from(other.nanos);
         Duration(ns.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64)
     }
-}
-
-/// Days from 1 January 1970 to the first of a month.
-fn days_from_civil(year: i64, month: u32) -> i64 {
-    // Years begin in March here, so that the leap day is the last one.
-    let year = if month <= 2 { year - 1 } else { year };
-    let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
-    let day_of_year = (153 * (i64::from(month) + if month > 2 { -3 } else { 9 }) + 2) / 5;
-    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + day_of_year - 719_468
 }
 
 /// `2006-01-02 15:04:05.999999999 -0700 MST`

@@ -1,10 +1,7 @@
-//! Go's reference-time layouts: `Mon Jan 2 15:04:05 MST 2006` tells how to print and how to read.
+//! Go's reference-time layouts: `Mon Jan 2 15:04:05 MST 2006` tells how to print (here) and how to
+//! read (`parse`).
 
-use std::sync::Arc;
-
-use model::civil::days_from_civil;
-
-use super::{Time, Zone};
+use super::Time;
 
 pub(super) const MONTHS: [&str; 12] = [
     "January",
@@ -26,7 +23,7 @@ pub(super) const WEEKDAYS: [&str; 7] =
 
 /// One element of a layout.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Part<'a> {
+pub(super) enum Part<'a> {
     Text(&'a str),
     LongMonth,
     ShortMonth,
@@ -104,7 +101,7 @@ const PREFIXES: &[(&str, Part<'static>)] = &[
     ("Z07", Part::Offset { z: true, colon: false, minutes: false, seconds: false }),
 ];
 
-fn parts(layout: &str) -> Vec<Part<'_>> {
+pub(super) fn parts(layout: &str) -> Vec<Part<'_>> {
     let (mut out, mut text_from, mut at) = (Vec::new(), 0, 0);
     while at < layout.len() {
         let rest = &layout[at..];
@@ -117,13 +114,10 @@ fn parts(layout: &str) -> Vec<Part<'_>> {
                         && !(matches!(part, Part::ShortMonth | Part::ShortWeekday)
                             && rest[prefix.len()..].starts_with(|c: char| c.is_ascii_lowercase()))
                 })
-                .map(|(prefix, part)| match part {
-                    // An underscore before the year is text of its own.
-                    Part::Text(_) => (1, *part),
-                    part => (prefix.len(), *part),
-                })
+                .map(|(prefix, part)| (prefix.len(), *part))
         });
-        let Some((width, part)) = hit else {
+        // An underscore before a year is text.
+        let Some((width, part)) = hit.filter(|(_, part)| !matches!(part, Part::Text(_))) else {
             at += rest.chars().next().map_or(1, char::len_utf8);
             continue;
         };
@@ -188,10 +182,7 @@ pub(super) fn format(time: &Time, layout: &str) -> String {
             Part::ZoneName if abbreviation.is_empty() => {
                 let minutes = offset.abs() / 60;
                 let sign = if offset < 0 { '-' } else { '+' };
-                write!(out, "{sign}{:02}", minutes / 60).and_then(|()| match minutes % 60 {
-                    0 => Ok(()),
-                    rest => write!(out, "{rest:02}"),
-                })
+                write!(out, "{sign}{:02}{:02}", minutes / 60, minutes % 60)
             }
             Part::ZoneName => out.write_str(&abbreviation),
             Part::Offset { z: true, .. } if offset == 0 => out.write_str("Z"),
@@ -218,224 +209,8 @@ pub(super) fn format(time: &Time, layout: &str) -> String {
     out
 }
 
-/// What has been read so far.
-struct Fields {
-    year: i64,
-    month: u32,
-    day: u32,
-    year_day: Option<u32>,
-    hour: u32,
-    minute: u32,
-    second: u32,
-    nanos: u32,
-    pm: Option<bool>,
-    offset: Option<i32>,
-    zone_name: String,
-}
-
-/// Go's `time.ParseInLocation`: `zone` holds for texts that name none.
-pub fn parse(layout: &str, text: &str, zone: &Zone) -> Result<Time, String> {
-    let fail = |rest: &str, element: &str, detail: &str| {
-        format!(
-            "parsing time {} as {}: cannot parse {} as {}{detail}",
-            crate::quote(text),
-            crate::quote(layout),
-            crate::quote(rest),
-            crate::quote(element)
-        )
-    };
-    let mut fields = Fields {
-        year: 0,
-        month: 1,
-        day: 1,
-        year_day: None,
-        hour: 0,
-        minute: 0,
-        second: 0,
-        nanos: 0,
-        pm: None,
-        offset: None,
-        zone_name: String::new(),
-    };
-    let mut rest = text;
-    let elements = parts(layout);
-    for (i, part) in elements.iter().enumerate() {
-        let fraction_follows = matches!(elements.get(i + 1), Some(Part::Fraction { .. }));
-        rest = read(part, rest, &mut fields, fraction_follows).ok_or_else(|| fail(rest, &name(part), ""))?;
-    }
-    if !rest.is_empty() {
-        return Err(format!("parsing time {}: extra text: {}", crate::quote(text), crate::quote(rest)));
-    }
-    let range = |what: &str| format!("parsing time {}: {what} out of range", crate::quote(text));
-    if let Some(pm) = fields.pm {
-        fields.hour = fields.hour % 12 + if pm { 12 } else { 0 };
-    }
-    if !(1..=12).contains(&fields.month) {
-        return Err(range("month"));
-    }
-    let month_days = days_from_civil(
-        if fields.month == 12 { fields.year + 1 } else { fields.year },
-        fields.month % 12 + 1,
-        1,
-    ) - days_from_civil(fields.year, fields.month, 1);
-    if fields.day < 1 || i64::from(fields.day) > month_days {
-        return Err(range("day"));
-    }
-    for (value, limit, what) in
-        [(fields.hour, 24, "hour"), (fields.minute, 60, "minute"), (fields.second, 60, "second")]
-    {
-        if value >= limit {
-            return Err(range(what));
-        }
-    }
-    let days = match fields.year_day {
-        Some(day) => days_from_civil(fields.year, 1, 1) + i64::from(day) - 1,
-        None => days_from_civil(fields.year, fields.month, fields.day),
-    };
-    let local = days * 86_400
-        + i64::from(fields.hour) * 3600
-        + i64::from(fields.minute) * 60
-        + i64::from(fields.second);
-    let (unix, zone) = match fields.offset {
-        Some(0) => (local, Zone::Utc),
-        Some(offset) => {
-            (local - i64::from(offset), Zone::Fixed(offset, Arc::from(fields.zone_name.as_str())))
-        }
-        None if fields.zone_name == "UTC" => (local, Zone::Utc),
-        None if !fields.zone_name.is_empty() => (local, Zone::Fixed(0, Arc::from(fields.zone_name.as_str()))),
-        None => {
-            let guess = Time { unix: local, nanos: 0, zone: zone.clone() };
-            let first = i64::from(guess.offset().0);
-            let again = Time { unix: local - first, ..guess };
-            (local - i64::from(again.offset().0), zone.clone())
-        }
-    };
-    Ok(Time { unix, nanos: fields.nanos, zone })
-}
-
-/// Reads one element; returns what is left, or `None` when the text does not fit.
-fn read<'t>(part: &Part<'_>, text: &'t str, fields: &mut Fields, fraction_follows: bool) -> Option<&'t str> {
-    let fixed = |n: usize| -> Option<(u32, &'t str)> {
-        let digits = text.get(..n).filter(|d| d.bytes().all(|b| b.is_ascii_digit()))?;
-        Some((digits.parse().ok()?, &text[n..]))
-    };
-    let loose = || fixed(2).or_else(|| fixed(1));
-    let word = |table: &'static [&'static str], short: bool| -> Option<(usize, &'t str)> {
-        table.iter().enumerate().find_map(|(i, name)| {
-            let name = if short { name.get(..3)? } else { name };
-            let head = text.get(..name.len())?;
-            head.eq_ignore_ascii_case(name).then(|| (i, &text[name.len()..]))
-        })
-    };
-    let mut set = |slot: fn(&mut Fields) -> &mut u32, hit: Option<(u32, &'t str)>| -> Option<&'t str> {
-        let (value, rest) = hit?;
-        *slot(fields) = value;
-        Some(rest)
-    };
-    match part {
-        Part::Text(expected) => text.strip_prefix(expected),
-        Part::LongMonth => set(|f| &mut f.month, word(&MONTHS, false).map(|(i, rest)| (i as u32 + 1, rest))),
-        Part::ShortMonth => set(|f| &mut f.month, word(&MONTHS, true).map(|(i, rest)| (i as u32 + 1, rest))),
-        Part::NumMonth => set(|f| &mut f.month, loose()),
-        Part::ZeroMonth => set(|f| &mut f.month, fixed(2)),
-        Part::LongWeekday => word(&WEEKDAYS, false).map(|(_, rest)| rest),
-        Part::ShortWeekday => word(&WEEKDAYS, true).map(|(_, rest)| rest),
-        Part::SpaceDay => match text.strip_prefix(' ') {
-            Some(rest) => read(&Part::Day, rest, fields, fraction_follows),
-            None => set(|f| &mut f.day, loose()),
-        },
-        Part::Day => set(|f| &mut f.day, loose()),
-        Part::ZeroDay => set(|f| &mut f.day, fixed(2)),
-        Part::SpaceYearDay | Part::ZeroYearDay => {
-            let trimmed = text.trim_start_matches(' ');
-            let digits = trimmed.bytes().take_while(u8::is_ascii_digit).count().min(3);
-            fields.year_day = Some(trimmed.get(..digits)?.parse().ok()?);
-            trimmed.get(digits..)
-        }
-        Part::Hour24 => set(|f| &mut f.hour, loose()),
-        Part::Hour12 => set(|f| &mut f.hour, loose()),
-        Part::ZeroHour12 => set(|f| &mut f.hour, fixed(2)),
-        Part::Minute => set(|f| &mut f.minute, loose()),
-        Part::ZeroMinute => set(|f| &mut f.minute, fixed(2)),
-        Part::Second | Part::ZeroSecond => {
-            let hit = if *part == Part::Second { loose() } else { fixed(2) };
-            let rest = set(|f| &mut f.second, hit)?;
-            // A fraction after the seconds is accepted even when the layout has none.
-            let is_fraction =
-                rest.starts_with(['.', ',']) && rest[1..].starts_with(|c: char| c.is_ascii_digit());
-            if is_fraction && !fraction_follows { read_fraction(rest, fields) } else { Some(rest) }
-        }
-        Part::LongYear => {
-            let (year, rest) = fixed(4)?;
-            fields.year = i64::from(year);
-            Some(rest)
-        }
-        Part::ShortYear => {
-            let (year, rest) = fixed(2)?;
-            fields.year = i64::from(year) + if year >= 69 { 1900 } else { 2000 };
-            Some(rest)
-        }
-        Part::Pm | Part::LowerPm => {
-            let (am, pm) = if *part == Part::Pm { ("AM", "PM") } else { ("am", "pm") };
-            fields.pm = Some(match text.get(..2)? {
-                half if half == am => false,
-                half if half == pm => true,
-                _ => return None,
-            });
-            text.get(2..)
-        }
-        Part::ZoneName => {
-            let letters = text.bytes().take_while(u8::is_ascii_uppercase).count();
-            if !(3..=5).contains(&letters) {
-                return None;
-            }
-            fields.zone_name = text[..letters].to_owned();
-            Some(&text[letters..])
-        }
-        Part::Offset { z: true, .. } if text.starts_with('Z') => {
-            fields.offset = Some(0);
-            Some(&text[1..])
-        }
-        Part::Offset { colon, minutes, seconds, .. } => {
-            let sign = match text.chars().next()? {
-                '+' => 1,
-                '-' => -1,
-                _ => return None,
-            };
-            let mut rest = &text[1..];
-            let mut total = 0;
-            for (wanted, unit) in [(true, 3600), (*minutes, 60), (*seconds, 1)] {
-                if !wanted {
-                    continue;
-                }
-                if *colon && unit != 3600 {
-                    rest = rest.strip_prefix(':')?;
-                }
-                let digits = rest.get(..2).filter(|d| d.bytes().all(|b| b.is_ascii_digit()))?;
-                total += digits.parse::<i32>().ok()? * unit;
-                rest = &rest[2..];
-            }
-            fields.offset = Some(sign * total);
-            Some(rest)
-        }
-        Part::Fraction { trim: true, .. } if !text.starts_with(['.', ',']) => Some(text),
-        Part::Fraction { digits, trim, .. } => {
-            let rest = read_fraction(text, fields)?;
-            (*trim || text.len() - rest.len() == digits + 1).then_some(rest)
-        }
-    }
-}
-
-fn read_fraction<'t>(text: &'t str, fields: &mut Fields) -> Option<&'t str> {
-    let digits = text.get(1..)?.bytes().take_while(u8::is_ascii_digit).count();
-    let number = text.get(1..1 + digits).filter(|d| !d.is_empty())?;
-    let nine: String = number.chars().chain(std::iter::repeat('0')).take(9).collect();
-    fields.nanos = nine.parse().ok()?;
-    text.get(1 + digits..)
-}
-
 /// The element as the layout writes it, for error messages.
-fn name(part: &Part<'_>) -> String {
+pub(super) fn name(part: &Part<'_>) -> String {
     match part {
         Part::Text(text) => (*text).to_owned(),
         Part::Fraction { digits, trim, separator } => {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use template::time::{Duration, Time};
+use template::time::{Duration, Time, Zone, parse};
 use template::{Functions, Kind, Object, Signature, Value, display};
 
 /// A label map with methods.
@@ -281,6 +281,14 @@ pub fn functions() -> Functions {
     f.add("pause", &[Pause], |call| Ok(display(call.arg(0)).into()));
     f.add("year", &[At], |call| match call.arg(0) {
         Value::Time(t) => Ok(Value::Int(t.civil().year)),
+        other => Err(format!("{other:?} is no time")),
+    });
+    f.add("toTime", &[Str, Str], |call| parse(call.text(0), call.text(1), &Zone::Utc).map(Value::Time));
+    f.add("unix", &[Int, Int], |call| {
+        Ok(Value::Time(Time { unix: call.int(0), nanos: call.int(1) as u32, zone: Zone::Utc }))
+    });
+    f.add("zone", &[Str, At], |call| match call.arg(1) {
+        Value::Time(t) => t.in_zone(call.text(0)).map(Value::Time),
         other => Err(format!("{other:?} is no time")),
     });
     f.add("show", &[Any], |call| Ok(display(call.arg(0)).into()));

@@ -130,6 +130,46 @@ func (m maker) format() string {
 	return out.String()
 }
 
+func (m maker) layout() string {
+	var out strings.Builder
+	for n := 1 + m.Intn(6); n > 0; n-- {
+		out.WriteString(m.of("2006", "06", "01", "1", "Jan", "January", "02", "2", "_2", "002", "__2", "15", "03", "3", "04", "4", "05", "5", "PM", "pm", "MST", "Z07:00", "-0700", "-07:00", "-07",
+			"Z0700", "Z07", "-07:00:00", "-070000", "Z070000", ".000", ".999", ",000", ".000000000", ".999999999", "Mon", "Monday", ".00", "Januar", "Mo", "20060102", "2006-01-02T15:04:05.999999999Z07:00", "Mon Jan _2 15:04:05 2006",
+			"Monday, 02-Jan-06 15:04:05 MST", "3:04PM", "Jan _2 15:04:05.000", "x", "T", "7", "08"))
+		out.WriteString(m.of("", " ", "-", ":", "/", "T", ".", ","))
+	}
+	return out.String()
+}
+
+func (m maker) instant() string {
+	return fmt.Sprintf("(unix %d %d)", m.Int63n(6_000_000_000)-2_000_000_000, []int{0, 0, 123_000_000, 5, 999_999_999, 120_000}[m.Intn(6)])
+}
+
+func (m maker) time() string {
+	zone := m.of("", "", " | zone \"Europe/Berlin\"", " | zone \"America/New_York\"", " | zone \"Asia/Kolkata\"", " | zone \"UTC\"", " | zone \"\"", " | zone \"Pacific/Apia\"", " | zone \"Nope/Nope\"", " | zone \"utc\"", " | zone \"../x\"", " | zone \"Asia/Tehran\"")
+	switch m.Intn(4) {
+	case 0:
+		return fmt.Sprintf("{{(%s%s).Format %q}}", m.instant(), zone, m.layout())
+	case 1:
+		return fmt.Sprintf("{{%s%s}}", m.instant(), zone)
+	case 2:
+		// What was printed with a layout is read with it again, sometimes damaged.
+		layout := m.layout()
+		text := fmt.Sprintf("((%s%s).Format %q)", m.instant(), m.of("", zone), layout)
+		if m.Intn(3) == 0 {
+			layout = m.layout()
+		}
+		if m.Intn(3) == 0 {
+			text = fmt.Sprintf("(printf \"%%s%%s\" (slice %s %d) %q)", text, m.Intn(3), m.of("", "x", "5", " ", ".5", "Z", "+01:00", " AM"))
+		}
+		return fmt.Sprintf("{{toTime %q %s}}", layout, text)
+	default:
+		return fmt.Sprintf("{{toTime %q %q}}", m.of("2006-01-02", "2006-01-02T15:04:05Z07:00", "15:04:05", "Jan 2 2006", "02/Jan/2006:15:04:05 -0700", "Mon, 02 Jan 2006 15:04:05 MST", "2006-002", "3:04 PM", "_2 January 06"),
+			m.of("2024-02-29", "2023-02-29", "2024-13-01", "2024-1-1", "2024-02-29T13:34:56.5+01:00", "2024-02-29T24:00:00Z", "2024-02-29T12:60:00Z", "12:34:56.789", "Feb 30 2024", "feb 3 2024", "29/Feb/2024:12:34:56 +0100", "Thu, 29 Feb 2024 12:34:56 CET",
+				"Fri, 29 Feb 2024 12:34:56 UTC", "2024-366", "2023-366", "2024-000", "1:05 PM", "13:05 PM", "12:05 am", "12:05 AM", " 5 March 68", "5 march 69", "2024-02-29T12:34:56,5Z", "2024-02-29T12:34:56+24:00", "2024-02-29 12:00", "", "é", "02024-01-01"))
+	}
+}
+
 func (m maker) page(depth int) string {
 	v := func() string {
 		return m.of("{{.Name}}", "{{.Link}}", "{{.Script}}", "{{.Count}}", "{{.Html}}", "{{.Url}}", "{{.Path}}", "{{.Quote}}", "{{.Css}}", "{{.Evil}}",
@@ -226,6 +266,8 @@ func generate(seed int64, count int, kind string) {
 				text += " " + m.of(".Count", ".Ratio", ".Name", ".Minus", ".Items", ".KV", ".Nil", ".Yes", ".Took", ".Million", ".Inf", ".Word", ".Big", ".Mixed", ".Strs", ".Tiny", ".Huge", "65", "-7", "1.5", "\"%\"", "'x'", ".Html", "(index \"abc\" 1)", ".Tab")
 			}
 			text += "}}"
+		case "time":
+			text = m.time()
 		case "html":
 			options = "@ html" + m.of("", "", " default") + "\n"
 			text = "{{define \"t1\"}}" + m.of("<b>{{.}}</b>", "{{.Name}}", "x") + "{{end}}" + m.page(2)

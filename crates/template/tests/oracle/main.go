@@ -25,6 +25,7 @@ import (
 	"strings"
 	"text/template"
 	"time"
+	_ "time/tzdata"
 	"unicode"
 	"unicode/utf8"
 )
@@ -140,6 +141,15 @@ var funcs = map[string]any{
 	},
 	"pause": func(d time.Duration) string { return d.String() },
 	"year":  func(t time.Time) int { return t.Year() },
+	"toTime": time.Parse,
+	"unix":   func(seconds, nanos int) time.Time { return time.Unix(int64(seconds), int64(nanos)).UTC() },
+	"zone": func(name string, t time.Time) (time.Time, error) {
+		location, err := time.LoadLocation(name)
+		if err != nil {
+			return t, err
+		}
+		return t.In(location), nil
+	},
 	"show":  func(v any) string { return fmt.Sprintf("%v", v) },
 }
 
@@ -251,7 +261,7 @@ func main() {
 	write := flag.Bool("write", false, "record what Go gives")
 	seed := flag.Int64("generate", 0, "print this seed's generated templates instead")
 	count := flag.Int("count", 200, "how many to generate")
-	kind := flag.String("kind", "text", "what to generate: text, printf, html, broken")
+	kind := flag.String("kind", "text", "what to generate: text, printf, html, broken, time")
 	flag.Parse()
 	if *seed != 0 {
 		generate(*seed, *count, *kind)
