@@ -96,6 +96,8 @@ pub async fn start(settings: Settings, parts: Parts, host: &Host) -> Result<Runn
     let router = router(api, &prefix, &base);
     let mut running: Option<Running> = None;
     for door in doors {
+        // Programs that start an Alertmanager on a port of its choice read this line.
+        tracing::info!(service = SERVICE, address = %door.address(), "Listening on");
         let served = door.serve(router.clone(), host);
         running = Some(match running {
             Some(first) => first.join(served),
