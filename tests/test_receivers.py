@@ -27,7 +27,7 @@ global:
   smtp_auth_secret: s3cret
   pagerduty_url: 'URL/pagerduty/enqueue'
   opsgenie_api_url: 'URL/opsgenie/'
-  opsgenie_api_key: genie
+  opsgenie_api_key: lamp
   victorops_api_url: 'URL/victorops/'
   victorops_api_key: victor
   telegram_api_url: 'URL/telegram'
@@ -45,7 +45,8 @@ route:
   receiver: nowhere
   group_by: [alertname]
   group_wait: 100ms
-  group_interval: 700ms
+  # Long enough for all that is posted at once to be told at once.
+  group_interval: 2s
   repeat_interval: 1h
   routes: [ROUTES]
 receivers:
@@ -247,10 +248,13 @@ class Side:
         return [request for request in list(self.recorder.requests) if request.path == path]
 
     def count(self):
-        return len(self.recorder.requests) + len(self.mail.sessions)
+        return len(self.texts())
 
     def texts(self):
         requests = [shown(request, self) for request in list(self.recorder.requests)]
+        # Two groups may ask for WeChat's token at once, or one after the other.
+        tokens = {text for text in requests if "/gettoken?" in text}
+        requests = [text for text in requests if text not in tokens] + list(tokens)
         return requests + [mail_shown(*session) for session in list(self.mail.sessions)]
 
     def close(self):
@@ -273,7 +277,7 @@ ROUNDS = [
     ([ALERTS[0], ALERTS[3]], [False, False], 2),
     (ALERTS, [False, False, False, False], 3),
     (ALERTS, [False, True, False, False], 4),
-    (ALERTS, [True, True, True, True], 6),
+    ([ALERTS[0], *ALERTS[2:]], [True, True, True], 6),
 ]
 
 
@@ -286,7 +290,7 @@ def play(sides):
             until(lambda: len(side.at("/webhook")) == messages, f"{messages} messages")
         # When one side says more than the other, this is not where it is told.
         with contextlib.suppress(AssertionError):
-            until(lambda: sides[0].count() == sides[1].count(), "both to have said as much", seconds=8)
+            until(lambda: sides[0].count() == sides[1].count(), "both to have said as much", seconds=20)
 
 
 HEADERS = ["authorization", "content-type", "content-length", "x-team", "accept-language", "x-auth-token", "x-user-id"]
@@ -334,11 +338,23 @@ def test_same_requests_as_the_original():
         try:
             for side in (ours, theirs):
                 until(lambda: client.request("GET", side.api + "/status").expect(), "the API")
+            keeps_secrets(ours)
             play([ours, theirs])
             compare(ours, theirs)
         finally:
             ours.close()
             theirs.close()
+
+
+def keeps_secrets(side):
+    """The configuration is shown without them."""
+    text = client.request("GET", side.api + "/status").expect().text
+    shown = [secret for secret in SECRETS if secret in text]
+    assert not shown, f"the API shows {shown}"
+    assert "<secret>" in text
+
+
+SECRETS = ["s3cret", "lamp", "bot:token", "se cret", "rtoken", "xoxb", "route-{{", ": uk", ": tk", ": SK", "password: p", ": at"]
 
 
 def compare(ours, theirs):
