@@ -50,7 +50,7 @@ pub async fn metrics(State(api): State<Api>, headers: HeaderMap, body: Body) -> 
     let done = run(&api.ingest, move |ingest| {
         let bad = |e: &dyn std::fmt::Display| WriteError::Bad(e.to_string());
         let request = if gzip { decode(&gunzip(&body, PLAIN_BYTES_MAX)?) } else { decode(&body) };
-        ingest.write_otlp(&request.map_err(|e| bad(&e))?, &config.otlp)
+        ingest.write_otlp(request.map_err(|e| bad(&e))?, &config.otlp)
     });
     match done.await {
         Ok(()) => StatusCode::OK.into_response(),

@@ -10,6 +10,7 @@ mod otlp;
 mod write_v1;
 mod write_v2;
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -52,6 +53,8 @@ pub struct Inner {
     pub reads: Pool,
     pub known: KnownSeries,
     pub metrics: Metrics,
+    /// Sums of OTLP metrics that count since their last report.
+    pub deltas: otlp::Deltas,
     pub options: Options,
     buffers: Mutex<Vec<Vec<u8>>>,
     slots: usize,
@@ -104,6 +107,7 @@ impl Ingest {
             reads,
             known: KnownSeries::default(),
             metrics,
+            deltas: otlp::Deltas::default(),
             options,
             buffers: Mutex::default(),
             slots,
@@ -115,6 +119,20 @@ impl Ingest {
             "Series whose labels, as remote writers send them, lead straight to the series.",
             move || counted.known.len() as f64,
         );
+        if ingest.options.delta == Delta::AddedUp {
+            let counted = ingest.clone();
+            registry.gauge_fn(
+                "cloudos_monitor_prometheus_otlp_delta_streams",
+                "Streams of OTLP deltas that are being added up.",
+                move || counted.deltas.streams() as f64,
+            );
+            let counted = ingest.clone();
+            registry.counter_fn(
+                "cloudos_monitor_prometheus_otlp_delta_dropped_points_total",
+                "OTLP deltas left out because they came late, or were of more streams than are kept.",
+                move || counted.deltas.dropped.load(Ordering::Relaxed) as f64,
+            );
+        }
         ingest
     }
 }

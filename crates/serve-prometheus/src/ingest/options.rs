@@ -29,6 +29,8 @@ pub enum Delta {
     Refused,
     /// `otlp-native-delta-ingestion`: stored as they are.
     Stored,
+    /// `otlp-deltatocumulative`: added up, and stored as what that makes.
+    AddedUp,
 }
 
 /// Limits of remote read.
@@ -58,11 +60,7 @@ impl Options {
                            same time";
                 return Err(FlagError::Bad(why.into()));
             }
-            (true, false) => {
-                let why = "--enable-feature=otlp-deltatocumulative is not available; \
-                           otlp-native-delta-ingestion stores deltas as they are";
-                return Err(FlagError::Bad(why.into()));
-            }
+            (true, false) => Delta::AddedUp,
             (false, true) => Delta::Stored,
             (false, false) => Delta::Refused,
         };

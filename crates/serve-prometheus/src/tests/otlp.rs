@@ -153,3 +153,16 @@ async fn protobuf_and_refusals() {
         {"timeUnixNano": u64::MAX.to_string(), "count": 1}]}});
     assert_eq!(send(&f, "application/json", request(far)).await.0, 400);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deltas_are_added_up_when_asked_for() {
+    let f = fixture(&["--web.enable-otlp-receiver", "--enable-feature=otlp-deltatocumulative"]).await;
+    for (seconds, value) in [(20, 1), (10, 2), (10, 50), (0, 4)] {
+        let (start, time) = (NANOS - (seconds + 10) * 1_000_000_000, NANOS - seconds * 1_000_000_000);
+        let metric = json!({"name": "jobs", "sum": {"isMonotonic": true, "aggregationTemporality": 1, "dataPoints": [
+            {"startTimeUnixNano": start.to_string(), "timeUnixNano": time.to_string(), "asInt": value}
+        ]}});
+        assert_eq!(send(&f, "application/json", request(metric)).await, (200, String::new()));
+    }
+    assert_eq!(stored(&f).await, ["jobs_total{} 7"], "what came twice counts once");
+}

@@ -5,6 +5,8 @@
 //! translated is left out and logged, the others are stored.
 
 mod attributes;
+mod deltas;
+mod exponential;
 mod histograms;
 mod names;
 
@@ -19,6 +21,7 @@ use wire::otlp::metrics::{
 use super::{Delta, Inner, WriteError, newest_accepted, too_far_ahead};
 use crate::config::Otlp;
 use attributes::{SeriesLabels, attribute_text, target_info};
+pub use deltas::Deltas;
 use names::{Kind, LabelNamer};
 
 /// Metrics whose translation failed that are logged of one request.
@@ -33,9 +36,12 @@ impl Inner {
     /// Stores an export request. What it leaves out is logged, not told.
     pub fn write_otlp(
         &self,
-        request: &[ResourceMetrics],
+        mut request: Vec<ResourceMetrics>,
         config: &Otlp,
     ) -> std::result::Result<(), WriteError> {
+        if self.options.delta == Delta::AddedUp {
+            self.deltas.add_up(&mut request);
+        }
         let mut translation = Translation {
             config,
             namer: LabelNamer {
@@ -55,7 +61,7 @@ impl Inner {
                 tracing::warn!("an OTLP metric was left out: {fault}");
             }
         };
-        for resource in request {
+        for resource in &request {
             translation.resource(resource, self.options.lookback_ms, &mut note)?;
         }
         translation.appender.commit().map_err(WriteError::failed)
