@@ -110,14 +110,13 @@ impl Config {
     pub fn load(path: &Path) -> Result<Config, ConfigError> {
         let (file, text) = (path.display().to_string(), config::read(path)?);
         let mut config: Config = config::parse(&file, &text)?;
-        let directory = path.parent().filter(|d| !d.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        // Empty for a file beside the process: paths are shown, and groups named, without `./`.
+        let directory = path.parent().unwrap_or(Path::new(""));
         let glob =
             |pattern: &str| config::glob(&directory.join(pattern)).map_err(|e| ConfigError::new(&file, e));
         let tree: Value = config::parse_tree(&file, shown::non_empty(&text))?;
         let mut shown = shown::Shown::new(tree, directory, &config.global);
-        // Paths of targets are shown to people as they would write them: without `./`.
-        let beside = path.parent().unwrap_or(Path::new(""));
-        config.scrape_configs.iter_mut().for_each(|c| c.set_directory(beside));
+        config.scrape_configs.iter_mut().for_each(|c| c.set_directory(directory));
         for pattern in &config.scrape_config_files.clone() {
             for path in glob(pattern)? {
                 let (name, text) = (path.display().to_string(), config::read(&path)?);

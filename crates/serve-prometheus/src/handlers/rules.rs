@@ -7,6 +7,7 @@ use rules::{ActiveAlert, GroupState, RuleKind, RuleState};
 use serde_json::{Value, json};
 
 use super::targets::label_map;
+use crate::ast_json::html_escaped;
 use crate::reply::{ApiError, Reply};
 use crate::state::Api;
 use crate::times::format_rfc3339;
@@ -75,7 +76,12 @@ pub async fn rules(State(api): State<Api>, params: Params) -> Result<Reply, ApiE
     if let Some(token) = next {
         data["groupNextToken"] = token.into();
     }
-    Reply::json(&data)
+    Ok(escaped(&data))
+}
+
+/// With `<`, `>` and `&` as the original writes them: expressions are full of them.
+fn escaped(data: &Value) -> Reply {
+    Reply::new(html_escaped(data.to_string()))
 }
 
 /// How a page that begins with this group is asked for.
@@ -122,6 +128,11 @@ fn seconds(ms: i64) -> Value {
     if ms % 1000 == 0 { (ms / 1000).into() } else { (ms as f64 / 1000.0).into() }
 }
 
+/// Seconds of which nothing has passed are a plain zero.
+fn took(seconds: f64) -> Value {
+    if seconds == 0.0 { 0.into() } else { seconds.into() }
+}
+
 fn group_json(group: &GroupState, rules: Vec<Value>) -> Value {
     json!({
         "name": group.name,
@@ -129,7 +140,7 @@ fn group_json(group: &GroupState, rules: Vec<Value>) -> Value {
         "rules": rules,
         "interval": seconds(group.interval_ms),
         "limit": group.limit,
-        "evaluationTime": group.evaluation_seconds,
+        "evaluationTime": took(group.evaluation_seconds),
         "lastEvaluation": time_or_zero(group.last_evaluation),
     })
 }
@@ -164,7 +175,7 @@ fn rule_json(rule: &RuleState, exclude_alerts: bool) -> Value {
     if !rule.last_error.is_empty() {
         out["lastError"] = rule.last_error.clone().into();
     }
-    out["evaluationTime"] = rule.evaluation_seconds.into();
+    out["evaluationTime"] = took(rule.evaluation_seconds);
     out["lastEvaluation"] = time_or_zero(rule.last_evaluation).into();
     out["type"] = if matches!(rule.kind, RuleKind::Recording) { "recording" } else { "alerting" }.into();
     out
@@ -212,5 +223,5 @@ pub async fn alerts(State(api): State<Api>) -> Result<Reply, ApiError> {
             }
         }
     }
-    Reply::json(&json!({ "alerts": shown }))
+    Ok(escaped(&json!({ "alerts": shown })))
 }
