@@ -146,6 +146,9 @@ macro_rules! integration {
                 notification: &'a alerting::Notification,
                 attempt: &'a mut alerting::Attempt,
             ) -> alerting::Sending<'a> {
+                // What an earlier attempt left is not this one's.
+                attempt.rendered.clear();
+                attempt.answer.clear();
                 Box::pin(self.attempt(notification, attempt))
             }
         }

@@ -219,6 +219,13 @@ impl PagerDutyIntegration {
         Ok(PagerDutyIntegration { settings, is_v1, key, url, client, templates })
     }
 
+    /// At another address than the configured or the service's.
+    #[cfg(test)]
+    pub(crate) fn speaking_to(mut self, url: String) -> Self {
+        self.url = url;
+        self
+    }
+
     async fn attempt(&self, notification: &Notification, attempt: &mut Attempt) -> Result<(), NotifyError> {
         let (version, key_kind) = if self.is_v1 { ("v1", "service") } else { ("v2", "routing") };
         let rendering = Rendering::new(&self.templates, notification);

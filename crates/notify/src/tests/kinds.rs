@@ -298,6 +298,36 @@ async fn status_decides_whether_to_try_again() {
 }
 
 #[tokio::test]
+async fn the_first_version_of_pagerduty_is_spoken_too() {
+    let settings =
+        || parse::<PagerDutySettings>("{service_key: k, url: 'http://x', details: {firing: ''}}").unwrap();
+    let at = |url: &str| PagerDutyIntegration::new(settings(), templates()).unwrap().speaking_to(url.into());
+    let sink = Sink::start(service()).await;
+    let (result, attempt) = send(&at(&sink.url), &notification()).await;
+    result.unwrap();
+    let body = sink.take().remove(0).body;
+    assert!(body.starts_with("{\"service_key\":\"k\",\"incident_key\":\"af94c9e8"), "{body}");
+    assert!(body.contains("\"event_action\":\"\",\"payload\":null,\"client\":\"Alertmanager\""), "{body}");
+    assert!(
+        attempt.rendered.starts_with("{\"service_key\":\"\\u003csecret\\u003e\""),
+        "{}",
+        attempt.rendered
+    );
+
+    for (status, retry, message) in [
+        ("400 Bad", false, "unexpected status code 400: Event is invalid: no key,no text"),
+        ("403 Slow", true, "unexpected status code 403"),
+        ("429 Slow", false, "unexpected status code 429"),
+        ("500 Oops", true, "unexpected status code 500"),
+    ] {
+        let said = "{\"message\":\"Event is invalid\",\"errors\":[\"no key\",\"no text\"]}";
+        let sink = Sink::start(answers(status, "application/json", said)).await;
+        let error = send(&at(&sink.url), &notification()).await.0.unwrap_err();
+        assert_eq!((error.retry, error.message.as_str()), (retry, message));
+    }
+}
+
+#[tokio::test]
 async fn hostile_answers_are_survived() {
     type Bytes = fn() -> Vec<u8>;
     let hostile: [(&str, Bytes); 5] = [
@@ -386,10 +416,7 @@ async fn secrets_are_read_at_each_use_and_told_to_nobody_else() {
         assert!(error.message.contains("\"<redacted>\": dial tcp"), "{kind}: {error}");
         std::fs::remove_file(&file).unwrap();
         let error = send(&*build(kind, &yaml, &gone).unwrap(), &notification()).await.0.unwrap_err();
-        assert!(
-            error.message.to_lowercase().contains("no such file or directory"),
-            "{kind}: {error}"
-        );
+        assert!(error.message.to_lowercase().contains("no such file or directory"), "{kind}: {error}");
     }
 }
 

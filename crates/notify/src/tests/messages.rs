@@ -232,3 +232,13 @@ async fn a_token_of_oauth2_is_fetched_for_the_request() {
         assert!(last.headers.contains(&"authorization: Bearer granted".to_owned()), "{:?}", last.headers);
     }
 }
+
+#[tokio::test]
+async fn an_attempt_keeps_nothing_of_the_one_before() {
+    let sink = Sink::start(answers("500 Oops", "text/plain", "why")).await;
+    let (integration, mut attempt) = (webhook("url: URL", &sink.url), Attempt::default());
+    for _ in 0..2 {
+        integration.notify(&notification(), &mut attempt).await.unwrap_err();
+        assert_eq!((&attempt.rendered, attempt.answer.as_str()), (&sink.take()[0].body, "500 why"));
+    }
+}
