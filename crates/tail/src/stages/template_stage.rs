@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use template::{Functions, Kind, Set, Value};
+use template::{Functions, Kind, MissingKey, Set, Value};
 
 use super::{Context, Transform};
 use crate::config::TemplateConfig;
@@ -22,6 +22,8 @@ impl TemplateStage {
             return Err("template source value is required".into());
         }
         let mut set = Set::new(functions());
+        // Unlike everybody else, the original leaves Go's default: a missing value says so.
+        set.missing_key(MissingKey::Default);
         set.parse(NAME, &config.template).map_err(|e| e.to_string())?;
         Ok(TemplateStage { source: config.source.clone(), set })
     }
