@@ -106,7 +106,7 @@ fn lines_and_values_are_changed() {
     check("  - replace: {expression: 'b+', replace: 'x'}", "abba", "axa");
     check("  - replace: {expression: 'c', replace: 'x'}", "abba", "abba");
     let template = "  - regex: {expression: '(?P<a>.*)'}\n  - template: {source: a, template: '{{ ToUpper .Value }}-{{ .job }}{{ .none }}'}\n  - output: {source: a}";
-    check(template, "ü", "Ü-x");
+    check(template, "ü", "Ü-x<no value>");
     check(
         "  - template: {source: new, template: '{{ Replace .Entry \"x\" \"b\" -1 }}'}\n  - labels: {new: }",
         "x",
