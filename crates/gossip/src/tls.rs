@@ -34,6 +34,9 @@ const FRAME_BYTES_MAX: usize = 128 << 10;
 /// Packets waiting for a connection to be made or to take more. Beyond, packets are lost.
 const SEND_QUEUE_MAX: usize = 256;
 
+/// Connections for packets that are kept at a time.
+const SENDERS_MAX: usize = 1_024;
+
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A connection without packets for this long is closed.
@@ -130,6 +133,10 @@ impl TlsTransport {
     pub fn send(&self, to: SocketAddr, packet: Vec<u8>) {
         let mut senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);
         senders.retain(|_, sender| !sender.is_closed());
+        if senders.len() >= SENDERS_MAX && !senders.contains_key(&to) {
+            self.dialer.metrics.write_errors.with(&["packet"]).inc();
+            return;
+        }
         let sender = senders.entry(to).or_insert_with(|| {
             let (sender, queue) = mpsc::channel(SEND_QUEUE_MAX);
             tokio::spawn(self.dialer.clone().send_all(to, queue));
@@ -161,7 +168,7 @@ impl TlsTransport {
     }
 
     /// Serves one accepted connection to its end.
-    pub async fn serve<I: Inbound>(&self, tcp: TcpStream, inbound: Arc<I>) {
+    pub async fn serve<I: Inbound>(&self, tcp: TcpStream, from: SocketAddr, inbound: Arc<I>) {
         let metrics = &self.dialer.metrics;
         let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, self.acceptor.accept(tcp));
         let mut stream = match handshake.await {
@@ -187,12 +194,13 @@ impl TlsTransport {
                 metrics.streams_received.inc();
                 return inbound.stream(Box::new(stream)).await;
             }
-            let Ok(from) = message.from_addr.parse() else {
+            let Ok(claimed) = message.from_addr.parse::<SocketAddr>() else {
                 metrics.read_errors.inc();
                 return;
             };
             metrics.packet_bytes_received.add(message.msg.len() as u64);
-            inbound.packet(from, &message.msg);
+            // Members say where they listen, but nobody makes us call on somebody else's machine.
+            inbound.packet(SocketAddr::new(from.ip().to_canonical(), claimed.port()), &message.msg);
         }
     }
 }

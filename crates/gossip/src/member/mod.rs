@@ -385,7 +385,7 @@ impl Member {
                 let serving = async {
                     match &member.transport {
                         Transport::Plain { .. } => member.clone().stream(Box::new(tcp)).await,
-                        Transport::Tls(tls) => tls.serve(tcp, member.clone()).await,
+                        Transport::Tls(tls) => tls.serve(tcp, from, member.clone()).await,
                     }
                 };
                 tokio::select! {
