@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ::config::{ConfigError, Fault};
-use alerting::{MatcherMode, RouteTree};
+use alerting::{MatcherMode, RouteTree, format_matcher, parse_matchers};
+use model::{MatchOp, Matcher};
 use notify::Templates;
 use platform::Clock;
 use serde_json::Value as Json;
@@ -67,7 +68,7 @@ pub(crate) fn compile(
         tracing::warn!(file = name, "tracing is not supported, the section is not followed");
     }
     let written: Json = ::config::parse_tree(name, text)?;
-    let json = print::complete(written, config);
+    let json = print::complete(&written, dir, &|texts| shown_matchers(texts, mode));
     Ok(Loaded {
         settings: alerting::Settings {
             routes: RouteTree::new(&route),
@@ -85,6 +86,21 @@ pub(crate) fn compile(
             .collect(),
         hash: crc32c::crc32c(text.as_bytes()),
     })
+}
+
+/// Matchers in their order, as they are printed.
+fn shown_matchers(texts: &[String], mode: MatcherMode) -> Vec<String> {
+    let rank = |op: MatchOp| match op {
+        MatchOp::Equal => 0,
+        MatchOp::NotEqual => 1,
+        MatchOp::Regex => 2,
+        MatchOp::NotRegex => 3,
+    };
+    // They have been read before.
+    let mut all: Vec<Matcher> =
+        texts.iter().flat_map(|t| parse_matchers(t, mode).unwrap_or_default()).collect();
+    all.sort_by(|a, b| (&a.name, &a.value, rank(a.op)).cmp(&(&b.name, &b.value, rank(b.op))));
+    all.iter().map(format_matcher).collect()
 }
 
 /// Names and texts of the template files.

@@ -1,3 +1,4 @@
 //! Configuration files good and bad.
 
 mod errors;
+mod shown;
