@@ -56,15 +56,41 @@ pub fn regex(data: &[u8]) {
     }
 }
 
+/// The template is run on values of every kind, as text and as a page.
 pub fn template(data: &[u8]) {
     let Some(text) = text(data) else { return };
+    // Long templates cost what they cost; a loop in a loop in a loop is what the limits are tested with.
+    if text.len() > 4096 {
+        return;
+    }
     let mut functions = template::Functions::new();
     template::humanize::install(&mut functions);
     let mut set = template::Set::new(functions);
     if set.parse("hostile", text).is_err() {
         return;
     }
-    let data = template::Value::list(vec![template::Value::str("a<b>&\"c\""), template::Value::str("")]);
-    let _ = set.execute("hostile", &data);
-    let _ = set.execute_html("hostile", &data);
+    let _ = set.execute("hostile", &template_data());
+    let _ = set.execute_html("hostile", &template_data());
+}
+
+fn template_data() -> template::Value {
+    use template::Value;
+    let labels = [("job", "node"), ("a", "<b>&'\"`\\/</script>")];
+    let labels: std::collections::BTreeMap<String, String> =
+        labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let root: std::collections::BTreeMap<String, Value> = [
+        ("A", Value::list(vec![Value::str("a<b>&\"c\""), Value::Nil, Value::Int(-1), Value::Bool(true)])),
+        ("F", Value::Float(1.5)),
+        ("N", Value::Float(f64::NAN)),
+        ("I", Value::Int(i64::MIN)),
+        ("L", labels.into()),
+        ("T", Value::Time(template::time::Time::from_ms(1_700_000_000_123))),
+        ("D", Value::Duration(template::time::Duration(-1))),
+        ("H", Value::Html("<i x='y'>é\0</i>".into())),
+        ("U", Value::Url("javascript:a(%zz)".into())),
+        ("S", Value::typed_list("[]string", vec![Value::str("x"), Value::str("")])),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into();
+    root.into()
 }
