@@ -58,7 +58,11 @@ impl Group {
         let mut state = lock(&self.state);
         // An alert that has waited its time elsewhere (before a restart, say) does not wait again.
         let waited = alert.starts_at.saturating_add(nanos(self.route.group_wait)) < now;
-        state.alerts.insert(alert.fingerprint(), alert);
+        let fingerprint = alert.fingerprint();
+        // Requests run side by side: an older report may come here after a younger one.
+        if state.alerts.get(&fingerprint).is_none_or(|known| known.updated_at <= alert.updated_at) {
+            state.alerts.insert(fingerprint, alert);
+        }
         if state.has_flushed || !waited {
             return false;
         }

@@ -231,8 +231,7 @@ impl Alertmanager {
     /// `None` for an end time means "until the resolve timeout". Must be called within a runtime.
     pub fn put(&self, alerts: Vec<(Alert, bool)>) -> Result<(), Vec<String>> {
         let now = self.clock.now_ns();
-        let applied = self.applied();
-        let timeout = applied.as_ref().map_or(RESOLVE_TIMEOUT, |a| a.resolve_timeout);
+        let timeout = self.applied().map_or(RESOLVE_TIMEOUT, |a| a.resolve_timeout);
         let (mut firing, mut resolved) = (0, 0);
         let (mut refused, mut valid) = (Vec::new(), Vec::with_capacity(alerts.len()));
         for (mut alert, has_end) in alerts {
@@ -268,7 +267,9 @@ impl Alertmanager {
             self.metrics.alert_journal_errors.inc();
             tracing::error!("alerts are held in memory only: {e}");
         }
-        if let Some(applied) = applied {
+        // Asked for only now: a configuration that is being applied either finds these alerts in the store or
+        // is the one they go to.
+        if let Some(applied) = self.applied() {
             let started = Instant::now();
             for alert in &stored.alerts {
                 applied.inhibitor.observe(alert);

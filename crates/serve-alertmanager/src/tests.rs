@@ -1,5 +1,7 @@
 //! The front door over loopback HTTP, and configuration files good and bad.
 
+mod own;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
