@@ -185,6 +185,11 @@ impl Store {
         self.core.head.set_late_window(ms);
     }
 
+    /// Changes how many exemplars are kept (`storage.exemplars.max_exemplars` is reloadable).
+    pub fn set_exemplars_max(&self, max: usize) {
+        self.core.exemplars().set_capacity(max);
+    }
+
     /// Changes what is kept (`storage.tsdb.retention` is reloadable). Zero: no limit.
     pub fn set_retention(&self, ms: i64, bytes: u64) {
         let mut retention = self.core.retention();
@@ -380,7 +385,7 @@ impl Core {
             exemplars: exemplars.len() as u64,
             exemplars_appended: exemplars.appended,
             exemplar_series: exemplars.series() as u64,
-            exemplars_max: self.settings.exemplars_max as u64,
+            exemplars_max: exemplars.capacity() as u64,
             exemplar_oldest_t: exemplars.oldest_t(),
             parts: parts.len() as u64,
             part_bytes: parts.iter().map(|part| part.info().bytes).sum(),

@@ -48,6 +48,7 @@ pub const SERVICE: Service = Service {
                 retention_ms,
                 retention_bytes,
                 out_of_order_window_ms: config.storage.tsdb.out_of_order_time_window.as_ms(),
+                exemplars_max: config.storage.exemplars_max(),
                 ..store_metrics::Settings::default()
             };
             let progress = Arc::new(ReplayProgress::default());
@@ -77,6 +78,7 @@ pub const SERVICE: Service = Service {
                     if let Err(e) = changed.set_retention_rules(retention_rules(config)) {
                         tracing::error!(service = NAME, "storage.tsdb.retention.rules: {e}");
                     }
+                    changed.set_exemplars_max(config.storage.exemplars_max());
                     changed.set_out_of_order_window(config.storage.tsdb.out_of_order_time_window.as_ms());
                 }),
             };

@@ -91,5 +91,12 @@ pub fn register(registry: &Registry, store: Arc<Store>) {
         gauge("prometheus_tsdb_exemplar_series_with_exemplars_in_storage", "Series with exemplars.", series);
         let exemplars = gauges.exemplars as f64;
         gauge("prometheus_tsdb_exemplar_exemplars_in_storage", "Exemplars kept.", exemplars);
+        let max = gauges.exemplars_max as f64;
+        gauge("prometheus_tsdb_exemplar_max_exemplars", "How many exemplars are kept at most.", max);
+        gauge(
+            "prometheus_tsdb_exemplar_last_exemplars_timestamp_seconds",
+            "Time of the oldest exemplar kept, zero without any: how far back there are some.",
+            seconds(gauges.exemplar_oldest_t),
+        );
     });
 }

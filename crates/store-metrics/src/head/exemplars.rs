@@ -26,6 +26,19 @@ impl Exemplars {
         self.ring.len()
     }
 
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// Changes how many are kept; the oldest go first.
+    pub fn set_capacity(&mut self, capacity: usize) {
+        self.capacity = capacity;
+        while self.ring.len() > capacity {
+            self.drop_oldest();
+        }
+        self.ring.shrink_to(capacity);
+    }
+
     /// How many series have exemplars in the ring.
     pub fn series(&self) -> usize {
         self.newest.len()
@@ -69,8 +82,17 @@ impl Exemplars {
         if !matches!(self.check(series, &exemplar), Ok(true)) {
             return;
         }
-        if self.ring.len() >= self.capacity
-            && let Some((oldest, _)) = self.ring.pop_front()
+        if self.ring.len() >= self.capacity {
+            self.drop_oldest();
+        }
+        let entry = self.newest.entry(series.clone()).or_insert_with(|| (exemplar.clone(), 0));
+        *entry = (exemplar.clone(), entry.1 + 1);
+        self.ring.push_back((series.clone(), exemplar));
+        self.appended += 1;
+    }
+
+    fn drop_oldest(&mut self) {
+        if let Some((oldest, _)) = self.ring.pop_front()
             && let Some((_, count)) = self.newest.get_mut(&oldest)
         {
             *count -= 1;
@@ -78,10 +100,6 @@ impl Exemplars {
                 self.newest.remove(&oldest);
             }
         }
-        let entry = self.newest.entry(series.clone()).or_insert_with(|| (exemplar.clone(), 0));
-        *entry = (exemplar.clone(), entry.1 + 1);
-        self.ring.push_back((series.clone(), exemplar));
-        self.appended += 1;
     }
 
     /// Exemplars in `mint..=maxt` of the series that satisfy one of the selectors, by series.
@@ -129,6 +147,14 @@ mod tests {
         assert_eq!((ring.len(), ring.series()), (3, 2));
         let odd = vec![Matcher::equal("__name__", "odd")];
         assert_eq!(ring.select(&[odd], 0, 2).len(), 0);
+        ring.set_capacity(1);
+        assert_eq!((ring.len(), ring.series(), ring.oldest_t()), (1, 1, 4));
+        ring.set_capacity(0);
+        ring.push(&series("even"), exemplar("new", 9));
+        assert_eq!((ring.len(), ring.oldest_t()), (0, 0), "none are kept");
+        ring.set_capacity(2);
+        ring.push(&series("even"), exemplar("new", 9));
+        assert_eq!(ring.len(), 1);
     }
 
     #[test]
