@@ -1,5 +1,6 @@
 //! Query languages, regular expressions, templates.
 
+use alerting::MatcherMode;
 use promql_syntax::ParseOptions;
 
 fn text(data: &[u8]) -> Option<&str> {
@@ -53,6 +54,24 @@ pub fn regex(data: &[u8]) {
     }
     if anchored.is_match(subject) {
         assert!(subject.starts_with(anchored.literal_prefix()), "{pattern:?} on {subject:?}");
+    }
+}
+
+/// What is accepted is printed, and the print means the same in the notation with quotes.
+pub fn matchers(data: &[u8]) {
+    let Some(text) = text(data) else { return };
+    // Patterns have a target of their own.
+    if text.len() > 512 {
+        return;
+    }
+    for mode in [MatcherMode::Fallback, MatcherMode::Classic, MatcherMode::Utf8] {
+        let _ = alerting::parse_matcher(text, mode);
+        let Ok(parsed) = alerting::parse_matchers(text, mode) else { continue };
+        let printed = alerting::format_matchers(&parsed);
+        match alerting::parse_matchers(&printed, MatcherMode::Utf8) {
+            Ok(again) => assert_eq!(printed, alerting::format_matchers(&again), "printed from {text:?}"),
+            Err(error) => panic!("{text:?} prints as {printed:?}, which does not parse: {error}"),
+        }
     }
 }
 

@@ -62,6 +62,12 @@ pub fn influx(data: &[u8]) {
     }
 }
 
+/// What Alertmanagers tell each other and keep in their files.
+pub fn alertmanager_state(data: &[u8]) {
+    let _ = wire::alertmanager::read_notification_log(data);
+    let _ = wire::alertmanager::read_silences(data);
+}
+
 /// What members of an Alertmanager cluster send each other.
 pub fn gossip_packet(data: &[u8]) {
     gossip::fuzz::packet(data);
