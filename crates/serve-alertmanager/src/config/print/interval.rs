@@ -19,6 +19,9 @@ const MONTHS: [&str; 12] = [
     "december",
 ];
 
+/// How one end of a range is written.
+type End<'a> = &'a dyn Fn(&str) -> String;
+
 pub(super) fn named_interval(named: &Json) -> Json {
     let intervals = named.get("time_intervals").and_then(Json::as_array).into_iter().flatten();
     json!({
@@ -48,7 +51,7 @@ fn interval(interval: &Json) -> Json {
         None => number(name),
     };
     let word = |name: &str| name.to_owned();
-    let kinds: [(&str, &dyn Fn(&str) -> String); 4] =
+    let kinds: [(&str, End<'_>); 4] =
         [("weekdays", &word), ("days_of_month", &number), ("months", &month), ("years", &number)];
     for (key, each) in kinds {
         let ranges: Vec<String> = texts(key).iter().map(|text| range(text, each)).collect();
@@ -67,7 +70,7 @@ fn number(text: &str) -> String {
 }
 
 /// A range whose ends are the same is written once.
-fn range(text: &str, each: &dyn Fn(&str) -> String) -> String {
+fn range(text: &str, each: End<'_>) -> String {
     let lower = text.to_lowercase();
     let (from, to) = lower.split_once(':').unwrap_or((&lower, &lower));
     let (from, to) = (each(from), each(to));
