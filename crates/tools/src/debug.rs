@@ -114,7 +114,8 @@ fn entry(out: &mut impl Write, name: &str, bytes: &[u8]) -> io::Result<()> {
     // The sum is taken with spaces in its own place.
     put(148, "        ");
     put(156, "0");
-    put(257, "ustar\000");
+    put(257, "ustar\0");
+    put(263, "00");
     let sum: u32 = header.iter().map(|b| u32::from(*b)).sum();
     let sum = format!("{sum:06o}\0 ");
     header.iter_mut().skip(148).zip(sum.bytes()).for_each(|(to, from)| *to = from);
