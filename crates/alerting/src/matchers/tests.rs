@@ -57,7 +57,10 @@ fn what_is_printed_can_be_read_again() {
         for op in [MatchOp::Equal, MatchOp::NotEqual] {
             let matcher = new_matcher(op, name, value).unwrap();
             for mode in [MatcherMode::Utf8, MatcherMode::Fallback] {
-                assert_eq!(parse_matchers(&format_matcher(&matcher), mode).unwrap(), [matcher.clone()]);
+                assert_eq!(
+                    parse_matchers(&format_matcher(&matcher), mode).unwrap(),
+                    std::slice::from_ref(&matcher)
+                );
             }
         }
     }
