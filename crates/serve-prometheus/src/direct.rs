@@ -66,7 +66,7 @@ pub fn direct(api: Api, instrument: Instrument) -> Direct {
             Method::POST => Asked::of(request.uri().path()).filter(|a| !matches!(a, Asked::LabelValues(_))),
             _ => None,
         };
-        let Some(asked) = asked.filter(|_| !agent) else { return Err(request) };
+        let Some(asked) = asked.filter(|_| !agent) else { return Err(Box::new(request)) };
         let (api, instrument) = (api.clone(), instrument.clone());
         Ok(async move {
             let handler = asked.handler();

@@ -142,7 +142,7 @@ fn needs_escapes(text: &[u8]) -> bool {
     let zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
     let special = |word: u64| {
         let control = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
-        (control | zero(word ^ ONES * u64::from(b'"')) | zero(word ^ ONES * u64::from(b'\\'))) != 0
+        (control | zero(word ^ (ONES * u64::from(b'"'))) | zero(word ^ (ONES * u64::from(b'\\')))) != 0
     };
     let (words, rest) = text.as_chunks::<8>();
     words.iter().any(|word| special(u64::from_le_bytes(*word)))

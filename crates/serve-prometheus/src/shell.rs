@@ -36,7 +36,7 @@ pub struct Shell {
 }
 
 /// What is asked so often that it goes past the router; gives requests for anything else back.
-pub type Direct = Box<dyn Fn(Request) -> Result<BoxFuture<'static, Response>, Request> + Send + Sync>;
+pub type Direct = Box<dyn Fn(Request) -> Result<BoxFuture<'static, Response>, Box<Request>> + Send + Sync>;
 
 /// The name of a method nobody uses: a router that is asked with it says which methods there are.
 const ANY_OTHER: &str = "X";
@@ -147,7 +147,7 @@ impl Shell {
         if let Some((main, direct)) = main {
             return match direct(request) {
                 Ok(reply) => reply.await,
-                Err(request) => infallible(main.clone().oneshot(request).await),
+                Err(request) => infallible(main.clone().oneshot(*request).await),
             };
         }
         let reply = infallible(early.clone().oneshot(request).await);
