@@ -30,6 +30,7 @@ pub const TARGETS: &[Target] = &[
     ("alertmanager_config", configuration::alertmanager_config),
     ("matchers", languages::matchers),
     ("alertmanager_state", messages::alertmanager_state),
+    ("alertmanager_request", messages::alertmanager_request),
     ("loki_push", messages::loki_push),
     ("otlp_traces", messages::otlp_traces),
     ("otlp_metrics", messages::otlp_metrics),

@@ -62,6 +62,10 @@ pub fn influx(data: &[u8]) {
     }
 }
 
+pub fn alertmanager_request(data: &[u8]) {
+    serve_alertmanager::fuzz::request(data);
+}
+
 /// What Alertmanagers tell each other and keep in their files.
 pub fn alertmanager_state(data: &[u8]) {
     let _ = wire::alertmanager::read_notification_log(data);

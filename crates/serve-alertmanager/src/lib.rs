@@ -7,6 +7,7 @@
 mod cluster;
 mod config;
 mod flags;
+pub mod fuzz;
 mod gate;
 mod handlers;
 mod model;

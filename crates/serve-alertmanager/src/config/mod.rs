@@ -146,7 +146,8 @@ pub fn check(name: &str, text: &str, dir: &Path) -> Result<(), ConfigError> {
     parse(name, text, dir, "http://localhost", MatcherMode::default(), clock).map(|_| ())
 }
 
-fn parse(
+/// As [`load`], for a text that is at hand.
+pub(crate) fn parse(
     name: &str,
     text: &str,
     dir: &Path,
