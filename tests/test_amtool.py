@@ -186,6 +186,7 @@ COMMANDS = [
     "silence import --worker=1 %DIR/silences.json",
     "silence import --force --worker=1 %DIR/silences.json",
     "silence query -o json",
+    "config show",
     "config routes show",
     "config routes test severity=critical",
     "config routes test severity=critical team=x --tree",

@@ -170,7 +170,7 @@ scrape_configs:
         (directory / "p.yml").write_text(config)
         (directory / "sd.json").write_text('[{"targets": ["q:1"], "labels": {"l": "m"}}]')
         for job in ["a", "b", "nope"]:
-            arguments = ("check", "service-discovery", "--timeout=1s", "p.yml", job)
+            arguments = ("check", "service-discovery", "--timeout=2s", "p.yml", job)
             assert original(directory, *arguments) == ours(directory, *arguments), arguments
         arguments = ("check", "service-discovery", "nowhere.yml", "a")
         assert original(directory, *arguments) == ours(directory, *arguments)
