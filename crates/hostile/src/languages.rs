@@ -67,6 +67,10 @@ pub fn matchers(data: &[u8]) {
     for mode in [MatcherMode::Fallback, MatcherMode::Classic, MatcherMode::Utf8] {
         let _ = alerting::parse_matcher(text, mode);
         let Ok(parsed) = alerting::parse_matchers(text, mode) else { continue };
+        // A name of no letters can be written in quotes and is printed without, by the original as well.
+        if parsed.iter().any(|matcher| matcher.name.is_empty()) {
+            continue;
+        }
         let printed = alerting::format_matchers(&parsed);
         match alerting::parse_matchers(&printed, MatcherMode::Utf8) {
             Ok(again) => assert_eq!(printed, alerting::format_matchers(&again), "printed from {text:?}"),
