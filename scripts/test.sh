@@ -188,7 +188,7 @@ browser_tests() {
 }
 
 black_box_tests() {
-  CLOUDOS_BINARY=$target_dir/release/cloudos-monitor timeout --kill-after=10 900 "$venv/bin/python" tests/run.py
+  CLOUDOS_BINARY=$target_dir/release/cloudos-monitor timeout --kill-after=10 1800 "$venv/bin/python" tests/run.py
 }
 
 # --- The run ----------------------------------------------------------------------
