@@ -35,7 +35,8 @@ pub struct TimeInterval {
 
 const WEEKDAYS: [&str; 7] = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
 
-const MONTHS: [&str; 12] = [
+/// Names of the months as configuration files write them.
+pub const MONTHS: [&str; 12] = [
     "january",
     "february",
     "march",

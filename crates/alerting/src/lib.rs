@@ -52,7 +52,7 @@ pub use history::{
     LastAttempt,
 };
 pub use inhibit::{InhibitRule, Inhibition};
-pub use intervals::{IntervalSpec, TimeInterval};
+pub use intervals::{IntervalSpec, MONTHS, TimeInterval};
 pub use manager::{Alertmanager, Limits, Options, Settings};
 pub use matchers::{
     MatcherMode, format_matcher, format_matchers, is_label_name, new_matcher, parse_matcher, parse_matchers,

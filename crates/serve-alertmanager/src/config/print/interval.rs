@@ -1,23 +1,9 @@
 //! Time intervals as they are shown: ranges in lower case, months as numbers, equal ends once.
 
+use alerting::MONTHS;
 use serde_json::{Map, Value as Json, json};
 
 use super::{plain_text, text};
-
-const MONTHS: [&str; 12] = [
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-];
 
 /// How one end of a range is written.
 type End<'a> = &'a dyn Fn(&str) -> String;
